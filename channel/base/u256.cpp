@@ -207,7 +207,7 @@ std::string to_decimal(const U256& value) {
         digits += static_cast<char>('0' + static_cast<int>(division.remainder.limb[0]));
         rest = narrow_or_assert(division.quotient);
     }
-    if (digits.empty()) digits = "0";
+    if (digits.empty()) digits.push_back('0');
     std::reverse(digits.begin(), digits.end());
     return digits;
 }
