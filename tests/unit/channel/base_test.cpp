@@ -58,8 +58,8 @@ TEST_CASE("signature: the EIP-2098 example recovers, verifies, and its high-s tw
     CHECK_FALSE(verify(another, signature, *key));
     CHECK(compact_from_rsv(rsv_from_compact(signature)) == signature);
     Signature high = signature;
+    std::fill(high.data.begin() + 33, high.data.end(), std::uint8_t{0xff});
     high.data[32] |= 0x7f;
-    high.data[33] = 0xff;
     CHECK_FALSE(verify(digest, high, *key));
     CHECK_FALSE(recover(digest, high));
     CHECK_FALSE(recover(digest, Signature{}));

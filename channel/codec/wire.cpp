@@ -1,0 +1,66 @@
+#include "channel/codec/wire.h"
+
+namespace hedgerow::channel {
+
+void Writer::varint(Uint128 value) {
+    while (value >= 0x80) {
+        m_out.push_back(static_cast<std::uint8_t>(value) | 0x80);
+        value >>= 7;
+    }
+    m_out.push_back(static_cast<std::uint8_t>(value));
+}
+
+void Writer::zigzag(Int128 value) {
+    const auto bits = static_cast<Uint128>(value);
+    varint((bits << 1) ^ (value < 0 ? ~Uint128{0} : Uint128{0}));
+}
+
+ByteView Reader::raw(std::size_t size) {
+    if (!ok()) return {};
+    if (size > m_rest.size()) {
+        fail(Rule::frame_truncated);
+        return {};
+    }
+    const ByteView out = m_rest.first(size);
+    m_rest = m_rest.subspan(size);
+    return out;
+}
+
+std::uint8_t Reader::byte() {
+    const ByteView bytes = raw(1);
+    return bytes.empty() ? std::uint8_t{0} : bytes[0];
+}
+
+Uint128 Reader::varint(int bits) {
+    Uint128 value = 0;
+    for (int shift = 0;; shift += 7) {
+        const std::uint8_t b = byte();
+        if (!ok()) return 0;
+        const Uint128 part = b & 0x7f;
+        if (shift >= bits || (bits - shift < 7 && (part >> (bits - shift)) != 0)) {
+            fail(Rule::field_out_of_range);
+            return 0;
+        }
+        value |= part << shift;
+        if ((b & 0x80) == 0) {
+            if (b == 0 && shift != 0) fail(Rule::integer_not_minimal);
+            return ok() ? value : 0;
+        }
+    }
+}
+
+Int128 Reader::zigzag() {
+    const Uint128 value = varint(128);
+    return static_cast<Int128>((value >> 1) ^ ((value & 1) != 0 ? ~Uint128{0} : Uint128{0}));
+}
+
+std::size_t Reader::length(std::size_t max) {
+    const Uint128 value = varint(32);
+    if (value > max) {
+        fail(Rule::list_too_long);
+        return 0;
+    }
+    return static_cast<std::size_t>(value);
+}
+
+}  // namespace hedgerow::channel
