@@ -28,10 +28,10 @@ struct HttpClientOptions {
 
 enum class HttpErrorCode {
     url_malformed,
-    connect_failed,      ///< no such host, refused, unreachable
+    connect_failed,  ///< no such host, refused, unreachable
     connect_timeout,
     request_timeout,
-    connection_lost,     ///< closed before a whole answer
+    connection_lost,  ///< closed before a whole answer
     response_malformed,
     response_too_large,
 };
@@ -46,8 +46,9 @@ struct HttpError {
 template <typename T>
 using HttpExpected = channel::Expected<T, HttpError>;
 
-/// A blocking client of one server that keeps one connection alive. Not for two threads at once. A request that fails on
-/// a reused connection before any of it was answered is repeated once only if it is a GET: a POST is never sent twice.
+/// A blocking client of one server that keeps one connection alive. Not for two threads at once. A request that fails
+/// on a reused connection before any of it was answered is repeated once only if it is a GET: a POST is never sent
+/// twice.
 class HttpClient {
   public:
     /// The URL's own target is used where a request names none. A malformed URL makes every request fail by that name.
@@ -58,7 +59,8 @@ class HttpClient {
 
     /// Any status is a response, not an error.
     [[nodiscard]] HttpExpected<HttpResponse> get(std::string_view target = {}, const HttpFields& fields = {});
-    [[nodiscard]] HttpExpected<HttpResponse> post(std::string_view body, std::string_view content_type = "application/json",
+    [[nodiscard]] HttpExpected<HttpResponse> post(std::string_view body,
+                                                  std::string_view content_type = "application/json",
                                                   std::string_view target = {}, const HttpFields& fields = {});
     /// Closes the kept connection.
     void close();

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kMaxQueryParameters = 64;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool same_name(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
@@ -49,7 +51,8 @@ std::string_view find_field(const HttpFields& fields, std::string_view name) {
 }
 
 std::size_t count_field(const HttpFields& fields, std::string_view name) {
-    const auto matches = std::count_if(fields.begin(), fields.end(), [&](const auto& f) { return same_name(f.first, name); });
+    const auto matches =
+        std::count_if(fields.begin(), fields.end(), [&](const auto& f) { return same_name(f.first, name); });
     return static_cast<std::size_t>(matches);
 }
 

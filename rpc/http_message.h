@@ -36,7 +36,8 @@ struct HttpResponse {
 /// A plain-text response whose body is one line.
 [[nodiscard]] HttpResponse text_response(int status, std::string_view line);
 
-/// Parameters of a query string ("a=1&b=x%20y"), percent-decoded, '+' as space, at most 64; nothing where an escape is broken.
+/// Parameters of a query string ("a=1&b=x%20y"), percent-decoded, '+' as space, at most 64; nothing where an escape is
+/// broken.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
 
 }  // namespace hedgerow::rpc

@@ -11,13 +11,15 @@ namespace hedgerow::rpc {
 
 /// What a server accepts, and what it does at each bound.
 struct HttpLimits {
-    std::uint64_t max_body_bytes = 1 << 20;    ///< above: 413 body_too_large, then the connection closes
-    std::uint32_t max_header_bytes = 16 << 10; ///< request line and fields; above: 431 header_too_large, then closes
-    std::uint32_t max_connections = 256;       ///< above: 503 too_many_connections, then closes
-    std::uint32_t read_timeout_ms = 10'000;    ///< from a request's first byte to its last; beyond: 408 request_timeout, closes
-    std::uint32_t idle_timeout_ms = 60'000;    ///< between requests; beyond: closes silently
-    std::uint32_t handler_timeout_ms = 120'000;  ///< for the answer; beyond: 504 handler_timeout, a later answer is dropped
-    std::uint32_t write_timeout_ms = 30'000;   ///< for a client to take the answer; beyond: closes
+    std::uint64_t max_body_bytes = 1 << 20;     ///< above: 413 body_too_large, then the connection closes
+    std::uint32_t max_header_bytes = 16 << 10;  ///< request line and fields; above: 431 header_too_large, then closes
+    std::uint32_t max_connections = 256;        ///< above: 503 too_many_connections, then closes
+    std::uint32_t read_timeout_ms =
+        10'000;  ///< from a request's first byte to its last; beyond: 408 request_timeout, closes
+    std::uint32_t idle_timeout_ms = 60'000;  ///< between requests; beyond: closes silently
+    std::uint32_t handler_timeout_ms =
+        120'000;  ///< for the answer; beyond: 504 handler_timeout, a later answer is dropped
+    std::uint32_t write_timeout_ms = 30'000;  ///< for a client to take the answer; beyond: closes
 };
 
 struct HttpServerOptions {
