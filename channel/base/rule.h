@@ -43,7 +43,10 @@ namespace hedgerow::channel {
     /* peers */                                                                                                          \
     X(protocol_version_unsupported) X(identity_mismatch) X(queue_full) X(peer_unknown) X(peer_disconnected)              \
     X(quote_unknown) X(quote_expired) X(quote_unavailable) X(invoice_malformed) X(invoice_expired) X(invoice_paid)       \
-    X(client_ref_reused) X(timeout)
+    X(client_ref_reused) X(timeout)                                                                                      \
+    /* transport and store of a node */                                                                                  \
+    X(peer_uri_malformed) X(node_id_malformed) X(host_malformed) X(port_out_of_range) X(peer_is_self) X(peer_limit)      \
+    X(store_failed)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,
