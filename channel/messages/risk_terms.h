@@ -10,10 +10,12 @@ struct RiskClass {
     std::uint16_t initial_bps = 0;
     std::uint16_t maintenance_bps = 0;
     std::uint16_t penalty_bps = 0;  ///< what a liquidated party loses of the notional closed
+    Quantity lot;                   ///< a close-out is rounded up to a multiple of it
 
     static constexpr auto fields() {
         return std::make_tuple(field("underlying", &RiskClass::underlying), field("initialBps", &RiskClass::initial_bps),
-                               field("maintenanceBps", &RiskClass::maintenance_bps), field("penaltyBps", &RiskClass::penalty_bps));
+                               field("maintenanceBps", &RiskClass::maintenance_bps), field("penaltyBps", &RiskClass::penalty_bps),
+                               field("lot", &RiskClass::lot));
     }
     bool operator==(const RiskClass&) const = default;
 };
@@ -25,7 +27,7 @@ struct RiskTerms {
     List<RiskClass, kMaxClasses> classes;       ///< by underlying; what is not listed cannot be traded
     std::uint16_t funding_deadband_bps = 5;     ///< of the perpetual's premium, per 8 hours (spec 5.4)
     std::uint16_t funding_cap_bps = 50;         ///< greatest |rate| per 8 hours
-    std::uint32_t ack_timeout_ms = 5'000;       ///< past three of them the leader challenges (spec 4.6)
+    std::uint32_t ack_timeout_ms = 60'000;      ///< past three of them the leader challenges (spec 4.6)
     Usd16 max_in_doubt;                         ///< greatest worst-case loss over unacknowledged versions
 
     static constexpr auto fields() {
