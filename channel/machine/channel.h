@@ -1,0 +1,276 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "channel/state/channel_state.h"
+
+/// The channel as one side holds it, its inputs and its effects: `step(context, channel, input) -> effects` (spec 6).
+namespace hedgerow::channel {
+
+inline constexpr std::size_t kWindow = 64;           ///< unacknowledged versions (spec 6.4)
+inline constexpr std::size_t kMaxQueuedOps = 65'536;  ///< waiting at the leader; beyond: queue_full
+inline constexpr std::size_t kMaxProposals = 65'536;  ///< waiting at the follower; beyond: queue_full
+
+enum class Status : std::uint8_t {
+    opening,     ///< stored here, the other side's OpenDone is still missing
+    open,
+    closing,     ///< a close op is co-signed; Close signatures are exchanged or the transaction is on its way
+    disputed,    ///< challenged on chain: nothing is signed
+    recovering,  ///< behind its own past signatures (spec 6.8): never challenges, signs nothing but a Close
+    closed,      ///< final on chain
+};
+template <>
+struct EnumCount<Status> {
+    static constexpr std::uint64_t value = 6;
+};
+[[nodiscard]] std::string_view status_name(Status status);
+
+/// Who asked for a local op: the shell's own number, given back in the events about it.
+using LocalId = std::uint64_t;
+
+/// A state with both signatures; version 0 has none.
+struct SignedState {
+    ChannelState state;
+    Digest digest;
+    Signature signature_a;
+    Signature signature_b;
+    [[nodiscard]] const Signature& signature(Party p) const { return p == Party::A ? signature_a : signature_b; }
+    [[nodiscard]] Signature& signature(Party p) { return p == Party::A ? signature_a : signature_b; }
+};
+
+/// An update that is not co-signed yet. At the leader: sent or about to be; at the follower: applied, not acknowledged.
+struct PendingUpdate {
+    Update update;
+    ChannelState after;
+    Digest digest;
+    std::vector<LocalId> local_ids;  ///< of each op; 0: not ours
+    std::uint64_t since_ms = 0;
+    bool is_void = false;            ///< refused by the follower, yet enforceable until it signs a higher version (spec 6.7)
+    Rule void_rule = Rule::none;
+    std::uint16_t void_op = 0;
+};
+
+struct QueuedOp {
+    OpEntry entry;
+    LocalId local_id = 0;
+};
+
+struct Proposal {
+    std::uint64_t number = 0;
+    Op op;
+    LocalId local_id = 0;
+    bool sent = false;
+};
+
+/// What is known of a dispute on chain (spec 7). Times in seconds.
+struct Dispute {
+    std::uint64_t challenged_at = 0;
+    std::uint64_t end = 0;
+    std::uint64_t version = 0;  ///< newest recorded
+    Party challenger = Party::A;
+    std::uint64_t responded_with = 0;  ///< version of our last answer
+    static constexpr auto fields() {
+        return std::make_tuple(field("challengedAt", &Dispute::challenged_at), field("end", &Dispute::end), field("version", &Dispute::version),
+                               field("challenger", &Dispute::challenger), field("respondedWith", &Dispute::responded_with));
+    }
+    bool operator==(const Dispute&) const = default;
+};
+
+/// A Close that we have signed; nothing else is signed until it lapses (spec 6.10).
+struct PendingClose {
+    Close close;
+    Digest digest;
+    std::optional<Signature> mine;
+    std::optional<Signature> theirs;
+    static constexpr auto fields() {
+        return std::make_tuple(field("close", &PendingClose::close), field("digest", &PendingClose::digest), field("mine", &PendingClose::mine),
+                               field("theirs", &PendingClose::theirs));
+    }
+};
+
+struct Channel {
+    // Fixed at opening.
+    Terms terms;
+    ChannelId id;
+    Hash separator;
+    Party me = Party::A;
+    NodeId peer;
+    PublicKey their_key;
+    Secret secret;
+
+    // Seen on chain, confirmed: by us, and as the peer last told us.
+    Funds funds_seen;
+    Funds funds_peer;
+
+    Status status = Status::opening;
+    SignedState agreed;
+    ChannelState tip;  ///< after every update that is neither void nor refused
+    std::deque<PendingUpdate> pending;
+    std::uint64_t highest_signed = 0;  ///< highest version of a State or Close that we ever signed
+    std::optional<PendingClose> close;
+    std::optional<Dispute> dispute;
+
+    // Not durable: rebuilt on reconnection.
+    bool connected = false;              ///< Reestablish done on this connection
+    bool awaiting_signature = false;     ///< a SignState effect is out
+    std::deque<QueuedOp> queue;          ///< leader
+    std::deque<Proposal> proposals;      ///< follower
+    std::uint64_t next_proposal = 0;     ///< follower
+    std::uint64_t last_proposal_seen = 0;  ///< leader: highest number received on this connection
+    std::uint64_t rejected_from = 0;     ///< follower: ignore updates whose base is this version or above
+    bool must_void = false;              ///< leader: an (empty) update is due to void what was refused
+    bool funds_told = false;
+
+    [[nodiscard]] bool is_leader() const { return me == Party::A; }
+};
+
+/// The outside world as a step may know it. Nothing in the core reads a clock.
+struct Context {
+    std::uint64_t now_ms = 0;
+    std::uint64_t chain_time_s = 0;            ///< time of the newest block
+    std::uint64_t confirmed_chain_time_s = 0;  ///< time of the newest confirmed block
+    bool halted = false;                       ///< emergency stop: sign nothing new
+    std::uint32_t max_clock_skew_ms = 30'000;
+    const std::vector<LockHash>* revealed = nullptr;  ///< lock hashes whose preimage is registered on chain
+};
+
+// --- inputs ---------------------------------------------------------------------------------------------------------
+
+/// Something our user, market or risk logic wants done. Answered by OpAccepted/OpAgreed or OpRefused with the same id.
+struct LocalOp {
+    LocalId local_id = 0;
+    Op op;
+};
+/// A peer's message about this channel, with the shell's verdict on each op (spec 5.1: orders, quotes, price bands):
+/// Rule::none where it agrees; empty means none anywhere. Only for Propose and Update.
+struct FromPeer {
+    PeerMessage message;
+    std::vector<Rule> verdicts;
+};
+/// All inputs of this turn are in: cut an update, sign and acknowledge what was applied, send proposals.
+struct Flush {};
+/// The answer to SignState / SignClose.
+struct StateSigned {
+    std::uint64_t version = 0;
+    Signature signature;
+};
+struct CloseSigned {
+    Signature signature;
+};
+struct Connected {};     ///< transport is up and Hello was exchanged
+struct Disconnected {};
+struct Tick {};          ///< now and then, for time-outs
+struct Opened {};        ///< the opening handshake is complete and stored on both sides
+struct ForceClose {};    ///< take the newest co-signed state to the chain
+
+// Events of the chain. Deposits and withdrawals count when confirmed; a challenge counts at once.
+struct ChainDeposit {
+    Party party = Party::A;
+    std::uint8_t asset = 0;
+    Amount total;  ///< cumulative
+};
+struct ChainWithdrawal {
+    Party party = Party::A;
+    std::uint8_t asset = 0;
+    Amount total;
+};
+/// Challenged or responded: what the contract now records.
+struct ChainDispute {
+    std::uint64_t challenged_at = 0;
+    std::uint64_t end = 0;
+    std::uint64_t version = 0;
+    Party challenger = Party::A;
+};
+struct ChainDisputeGone {};  ///< a reorganisation took the challenge back
+struct ChainFinal {};        ///< closed or settled, confirmed
+
+using Input = std::variant<LocalOp, FromPeer, Flush, StateSigned, CloseSigned, Connected, Disconnected, Tick, Opened, ForceClose, ChainDeposit,
+                           ChainWithdrawal, ChainDispute, ChainDisputeGone, ChainFinal>;
+
+// --- effects, to be performed in order: everything persisted is durable before anything after it is sent --------------------
+
+struct SignState {
+    std::uint64_t version = 0;
+    Digest digest;
+};
+struct SignClose {
+    Close close;
+};
+/// Sign `withdraw` for the counterparty and send it a WithdrawSignature (or, being the withdrawing party, wait for it).
+struct SignWithdraw {
+    Withdraw withdraw;
+};
+/// Store the head of the channel: encode_head(channel).
+struct PersistHead {};
+/// Store one update: a row of history, and at the leader what is in flight. `mine` only where we signed exactly this one.
+struct PersistUpdate {
+    Update update;
+    bool is_void = false;
+};
+struct Send {
+    PeerMessage message;
+};
+
+/// An op of ours is in an update (leader) or proposal and durable; it counts when OpAgreed comes.
+struct OpAccepted {
+    LocalId local_id = 0;
+    std::uint64_t version = 0;
+};
+/// Every op of a version that both have now signed, in order; local_id 0 for the peer's.
+struct OpAgreed {
+    LocalId local_id = 0;
+    std::uint64_t version = 0;
+    std::uint16_t index = 0;
+    std::uint64_t timestamp_ms = 0;
+    OpEntry entry;
+};
+/// Not done, and never will be.
+struct OpRefused {
+    LocalId local_id = 0;
+    Rule rule = Rule::none;
+};
+/// A new version is agreed: `channel.agreed` is the newest enforceable state.
+struct StateAgreed {
+    std::uint64_t version = 0;
+};
+struct StatusChanged {
+    Status status = Status::open;
+};
+struct PeerFault {
+    Rule rule = Rule::none;
+};
+/// The other side's authorisation to withdraw, ready for the chain with our own signature.
+struct WithdrawReady {
+    Withdraw withdraw;
+    Signature theirs;
+};
+struct CloseReady {
+    Close close;
+    Signature signature_a;
+    Signature signature_b;
+};
+struct SubmitChallenge {};  ///< with channel.agreed
+struct SubmitRespond {};    ///< with channel.agreed
+
+using Effect = std::variant<SignState, SignClose, SignWithdraw, PersistHead, PersistUpdate, Send, OpAccepted, OpAgreed, OpRefused, StateAgreed,
+                            StatusChanged, PeerFault, WithdrawReady, CloseReady, SubmitChallenge, SubmitRespond>;
+using Effects = std::vector<Effect>;
+
+/// One step. Never fails: a fault of peer or user becomes an effect (Send Reject, OpRefused, PeerFault) and changes nothing else.
+/// Invariants (spec 6.12) are asserted after every step, in every build.
+void step(const Context& context, Channel& channel, const Input& input, Effects& effects);
+
+// --- durable form ---------------------------------------------------------------------------------------------------
+
+/// A fresh channel, status opening. The terms have passed check_terms.
+[[nodiscard]] Channel make_channel(const Terms& terms, const RiskTerms& risk, const List<Price, kMaxAssets>& asset_marks, const Hash& separator,
+                                   Party me, const NodeId& peer, const PublicKey& their_key, const Secret& secret);
+
+/// Everything durable except the pending updates, canonical.
+[[nodiscard]] Bytes encode_head(const Channel& channel);
+/// The channel again, from its head and its stored updates above the agreed version, in order of version.
+[[nodiscard]] Expected<Channel, Rule> restore_channel(ByteView head, const Hash& separator, const std::vector<PersistUpdate>& pending);
+
+}  // namespace hedgerow::channel
