@@ -46,7 +46,11 @@ namespace hedgerow::channel {
     X(client_ref_reused) X(timeout)                                                                                      \
     /* transport and store of a node */                                                                                  \
     X(peer_uri_malformed) X(node_id_malformed) X(host_malformed) X(port_out_of_range) X(peer_is_self) X(peer_limit)      \
-    X(store_failed)
+    X(store_failed)                                                                                                      \
+    /* market and settlement */                                                                                           \
+    X(instrument_name_malformed) X(instrument_name_too_long) X(instrument_expiry_malformed)                                \
+    X(instrument_strike_malformed) X(instrument_duplicate) X(tick_out_of_range) X(lot_out_of_range)                        \
+    X(risk_rates_out_of_order) X(net_exceeds_holdings)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,
