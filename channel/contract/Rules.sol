@@ -63,7 +63,7 @@ library Rules {
 
     function checkNet(int256[] calldata net) internal pure {
         for (uint256 i = 0; i < net.length; ++i) {
-            if (net[i] <= -2 ** 120 || net[i] >= 2 ** 120) revert IAdjudicator.NetOutOfRange();
+            if (net[i] <= -(2 ** 120) || net[i] >= 2 ** 120) revert IAdjudicator.NetOutOfRange();
         }
     }
 
@@ -100,6 +100,6 @@ library Rules {
     }
 
     function isBelow96(int128 value) private pure returns (bool) {
-        return value > -2 ** 96 && value < 2 ** 96;
+        return value > -(2 ** 96) && value < 2 ** 96;
     }
 }
