@@ -33,8 +33,13 @@ contract Adjudicator is IAdjudicator {
     uint256 private immutable CHAIN_ID = block.chainid;
     bytes32 private immutable DOMAIN = Hashing.domain();
 
-    /// channel -> token -> deposits of A (120 bits) and B (120), FINAL, HAS_WITHDRAWALS
-    mapping(bytes32 => mapping(address => uint256)) private _holdings;
+    /// Deposits of A (120 bits) and B (120), FINAL, HAS_WITHDRAWALS.
+    struct Holding {
+        uint256 packed;
+    }
+
+    /// channel -> token -> what it took in
+    mapping(bytes32 => mapping(address => Holding)) private _holdings;
     /// channel -> token -> withdrawals of A (128 bits) and B (128), read only where HAS_WITHDRAWALS is set
     mapping(bytes32 => mapping(address => uint256)) private _withdrawals;
     /// channel -> digest (160 bits), version (48), end (40), lead (7), challenger (1); 0 when no dispute is open
@@ -79,16 +84,16 @@ contract Adjudicator is IAdjudicator {
 
     function _deposit(bytes32 id, uint8 party, address token, uint256 amount) private {
         if (party > 1) revert PartyOutOfRange();
-        if (_entered) revert Reentered();
         if (msg.value != (token == address(0) ? amount : 0)) revert ValueMismatch();
         if (token != address(0)) amount = _pull(token, amount);
         if (amount == 0) revert NothingDue();
-        uint256 held = _holdings[id][token];
+        Holding storage holding = _holdings[id][token];
+        uint256 held = holding.packed;
         if (held & FINAL != 0) revert ChannelFinal();
         uint256 shift = uint256(party) * 120;
         uint256 before = (held >> shift) & MASK_120;
         if (amount > MASK_120 - before) revert DepositOutOfRange();
-        _holdings[id][token] = held + (amount << shift);
+        holding.packed = held + (amount << shift);
         emit Deposited(id, party, token, before + amount);
     }
 
@@ -103,11 +108,11 @@ contract Adjudicator is IAdjudicator {
         for (uint256 i = 0; i < channel.assets.length; ++i) {
             if (channel.assets[i].token == token) revert AssetListed();
         }
-        uint256 held = _holdings[id][token];
+        uint256 held = _holdings[id][token].packed;
         uint256 shift = uint256(party) * 120;
         uint256 amount = (held >> shift) & MASK_120;
         if (amount == 0) revert NothingDue();
-        _holdings[id][token] = held - (amount << shift);
+        _holdings[id][token].packed = held - (amount << shift);
         emit Recovered(id, party, token, amount);
         _pay(token, party == 0 ? channel.ownerA : channel.ownerB, amount);
     }
@@ -125,7 +130,7 @@ contract Adjudicator is IAdjudicator {
         if (block.timestamp >= withdrawal.deadline) revert DeadlinePassed();
         if (_disputes[id] != 0) revert ChannelDisputed();
         address token = channel.assets[withdrawal.asset].token;
-        uint256 held = _holdings[id][token];
+        uint256 held = _holdings[id][token].packed;
         if (held & FINAL != 0) revert ChannelFinal();
         _checkSigners(channel, Hashing.withdraw(id, withdrawal), signatureA, signatureB);
 
@@ -147,7 +152,7 @@ contract Adjudicator is IAdjudicator {
         uint256 left = (held & MASK_120) + ((held >> 120) & MASK_120) - uint128(withdrawn) - (withdrawn >> 128);
         if (paid > left) revert WithdrawUnfunded();
         _withdrawals[id][token] = withdrawn + (paid << shift);
-        if (held & HAS_WITHDRAWALS == 0) _holdings[id][token] = held | HAS_WITHDRAWALS;
+        if (held & HAS_WITHDRAWALS == 0) _holdings[id][token].packed = held | HAS_WITHDRAWALS;
     }
 
     // ---- the end of a channel ----------------------------------------------------------------------------------------
@@ -190,7 +195,7 @@ contract Adjudicator is IAdjudicator {
     ) external {
         (bytes32 id,) = _identify(channel);
         if (_disputes[id] != 0) return _respond(channel, id, state, signatureA, signatureB);
-        if (_holdings[id][channel.assets[0].token] & FINAL != 0) revert ChannelFinal();
+        if (_holdings[id][channel.assets[0].token].packed & FINAL != 0) revert ChannelFinal();
         if (keccak256(abi.encode(secret)) != channel.salt) revert SaltMismatch();
         uint256 challenger = _challenger(channel, id, state.version, authorization);
         uint256 digest = _checkState(channel, id, state, signatureA, signatureB);
@@ -388,8 +393,15 @@ contract Adjudicator is IAdjudicator {
         return entry >> 96 >= query.threshold ? uint96(entry) : 0;
     }
 
-    function _priceKey(bytes32 set, bytes32 feed, uint256 time) private pure returns (bytes32) {
-        return keccak256(abi.encode(set, feed, time));
+    /// keccak256(abi.encode(set, feed, time))
+    function _priceKey(bytes32 set, bytes32 feed, uint256 time) private pure returns (bytes32 key) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, set)
+            mstore(add(p, 0x20), feed)
+            mstore(add(p, 0x40), time)
+            key := keccak256(p, 0x60)
+        }
     }
 
     function _registrations(Lock[] calldata locks) private view returns (uint256[] memory times) {
@@ -408,12 +420,12 @@ contract Adjudicator is IAdjudicator {
     {
         a = new int256[](assets.length);
         totals = new uint256[](assets.length);
-        mapping(address => uint256) storage holdings_ = _holdings[id];
         for (uint256 i = 0; i < assets.length; ++i) {
             address token = assets[i].token;
-            uint256 held = holdings_[token];
+            Holding storage holding = _holdings[id][token];
+            uint256 held = holding.packed;
             if (held & FINAL != 0) revert ChannelFinal();
-            holdings_[token] = held | FINAL;
+            holding.packed = held | FINAL;
             (a[i], totals[i]) = Settlement.baseBalance(_unpack(id, token, held), net.length == 0 ? int256(0) : net[i]);
         }
     }
@@ -572,7 +584,7 @@ contract Adjudicator is IAdjudicator {
         view
         returns (uint256 depositA, uint256 depositB, uint256 withdrawnA, uint256 withdrawnB, bool isFinal)
     {
-        uint256 held = _holdings[id][token];
+        uint256 held = _holdings[id][token].packed;
         Settlement.Holdings memory h = _unpack(id, token, held);
         return (h.depositA, h.depositB, h.withdrawnA, h.withdrawnB, held & FINAL != 0);
     }

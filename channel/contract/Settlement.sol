@@ -67,12 +67,21 @@ library Settlement {
     {
         for (uint256 i = 0; i < positions.length; ++i) {
             if (prices[i] == 0) absent = true;
+            sum += gain(positions[i], prices[i], time);
         }
+        if (!absent) return (sum, false);
+        sum = 0;
         for (uint256 i = 0; i < positions.length; ++i) {
-            Position calldata position = positions[i];
-            if (absent && isUnpriced(positions, prices, position.underlying)) continue;
-            uint256 value = isExpired(position, time) ? payoff(position, prices[i]) : prices[i];
-            sum += int256(position.quantity) * (int256(value) - position.mark);
+            if (isUnpriced(positions, prices, positions[i].underlying)) continue;
+            sum += gain(positions[i], prices[i], time);
+        }
+    }
+
+    /// |quantity|, |mark|, price < 2^96: the product is below 2^193.
+    function gain(Position calldata position, uint256 price, uint256 time) private pure returns (int256) {
+        uint256 value = isExpired(position, time) ? payoff(position, price) : price;
+        unchecked {
+            return int256(position.quantity) * (int256(value) - position.mark);
         }
     }
 
