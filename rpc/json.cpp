@@ -29,8 +29,10 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     bool end_array() override { return close(); }
 
     bool key(string_t& name) override {
-        if (m_open.back()->size() >= kMaxJsonMembers) return fail("json_too_many_members", fmt::format("more than {} members", kMaxJsonMembers));
-        if (m_open.back()->contains(name)) return fail("json_duplicate_key", fmt::format("the key \"{}\" occurs twice", name.substr(0, 64)));
+        if (m_open.back()->size() >= kMaxJsonMembers)
+            return fail("json_too_many_members", fmt::format("more than {} members", kMaxJsonMembers));
+        if (m_open.back()->contains(name))
+            return fail("json_duplicate_key", fmt::format("the key \"{}\" occurs twice", name.substr(0, 64)));
         m_key = std::move(name);
         return true;
     }
@@ -66,7 +68,8 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
         return true;
     }
     bool open(Json&& container) {
-        if (m_open.size() >= m_max_depth) return fail("json_too_deep", fmt::format("nested deeper than {}", m_max_depth));
+        if (m_open.size() >= m_max_depth)
+            return fail("json_too_deep", fmt::format("nested deeper than {}", m_max_depth));
         m_open.push_back(insert(std::move(container)));
         return true;
     }
@@ -89,14 +92,20 @@ channel::Expected<Json, JsonError> parse_json(std::string_view text, std::size_t
     return std::move(builder.result);
 }
 
-std::string json_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::string json_pretty(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+std::string json_pretty(const Json& value) {
+    return value.dump(2, ' ', false, Json::error_handler_t::replace);
+}
 
 channel::Expected<channel::Int128, channel::Rule> decimal_from_json(const Json& value, int decimals) {
     if (!value.is_string()) return Unexpected{channel::Rule::amount_malformed};
     return channel::parse_decimal(value.get_ref<const std::string&>(), decimals);
 }
 
-Json decimal_to_json(channel::Int128 value, int decimals) { return channel::format_decimal(value, decimals); }
+Json decimal_to_json(channel::Int128 value, int decimals) {
+    return channel::format_decimal(value, decimals);
+}
 
 }  // namespace hedgerow::rpc

@@ -10,7 +10,8 @@
 
 namespace hedgerow::rpc {
 
-/// Objects keep the order they were written in, so that results read as their code was written. Comparing two objects with
+/// Objects keep the order they were written in, so that results read as their code was written. Comparing two objects
+/// with
 /// == therefore compares the order too.
 using Json = nlohmann::ordered_json;
 
@@ -22,10 +23,11 @@ struct JsonError {
 inline constexpr std::size_t kMaxJsonDepth = 32;
 inline constexpr std::size_t kMaxJsonMembers = 256;  ///< of one object
 
-/// RFC 8259 text, whole and nothing after it. Beyond the grammar it refuses a key twice in one object, nesting deeper than
-/// max_depth, more than kMaxJsonMembers members, and bytes that are not UTF-8. An integer that 64 bits cannot hold comes out as a floating-point number, and
-/// so never where an integer is asked for.
-[[nodiscard]] channel::Expected<Json, JsonError> parse_json(std::string_view text, std::size_t max_depth = kMaxJsonDepth);
+/// RFC 8259 text, whole and nothing after it. Beyond the grammar it refuses a key twice in one object, nesting deeper
+/// than max_depth, more than kMaxJsonMembers members, and bytes that are not UTF-8. An integer that 64 bits cannot hold
+/// comes out as a floating-point number, and so never where an integer is asked for.
+[[nodiscard]] channel::Expected<Json, JsonError> parse_json(std::string_view text,
+                                                            std::size_t max_depth = kMaxJsonDepth);
 
 /// Compact text; bytes that are not UTF-8 become U+FFFD rather than an exception.
 [[nodiscard]] std::string json_text(const Json& value);

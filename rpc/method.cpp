@@ -14,10 +14,14 @@ using channel::Unexpected;
 
 std::string_view scope_name(Scope scope) {
     switch (scope) {
-        case Scope::read: return "read";
-        case Scope::pay: return "pay";
-        case Scope::trade: return "trade";
-        case Scope::admin: return "admin";
+        case Scope::read:
+            return "read";
+        case Scope::pay:
+            return "pay";
+        case Scope::trade:
+            return "trade";
+        case Scope::admin:
+            return "admin";
     }
     return "admin";
 }
@@ -27,11 +31,16 @@ std::optional<Scopes> parse_scopes(std::string_view text) {
     Scopes out = 0;
     while (true) {
         const std::string_view part = text.substr(0, text.find(','));
-        if (part == "read") out |= kRead;
-        else if (part == "pay") out |= kRead | static_cast<Scopes>(Scope::pay);
-        else if (part == "trade") out |= kRead | static_cast<Scopes>(Scope::trade);
-        else if (part == "admin") out = kAllScopes;
-        else return std::nullopt;
+        if (part == "read")
+            out |= kRead;
+        else if (part == "pay")
+            out |= kRead | static_cast<Scopes>(Scope::pay);
+        else if (part == "trade")
+            out |= kRead | static_cast<Scopes>(Scope::trade);
+        else if (part == "admin")
+            out = kAllScopes;
+        else
+            return std::nullopt;
         if (part.size() == text.size()) return out;
         text.remove_prefix(part.size() + 1);
     }
@@ -75,7 +84,8 @@ namespace {
 
 channel::Expected<Json, SchemaError> name_positional(const MethodSpec& method, const Json& params) {
     if (params.size() > method.params.size()) {
-        return Unexpected{SchemaError{"too_many_parameters", method.name, fmt::format("takes at most {}", method.params.size())}};
+        return Unexpected{
+            SchemaError{"too_many_parameters", method.name, fmt::format("takes at most {}", method.params.size())}};
     }
     Json out = Json::object();
     for (std::size_t i = 0; i < params.size(); ++i) out[method.params[i].name] = params[i];

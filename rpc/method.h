@@ -18,7 +18,9 @@ inline constexpr Scopes kAllScopes = 15;
 [[nodiscard]] std::string_view scope_name(Scope scope);
 /// "read", "read,pay", "admin": the set with everything that is held by it; nothing for an unknown name.
 [[nodiscard]] std::optional<Scopes> parse_scopes(std::string_view text);
-[[nodiscard]] constexpr bool allows(Scopes held, Scope needed) { return (held & static_cast<Scopes>(needed)) != 0; }
+[[nodiscard]] constexpr bool allows(Scopes held, Scope needed) {
+    return (held & static_cast<Scopes>(needed)) != 0;
+}
 
 /// A rule over several parameters that no single schema can say; the text of what is wrong, or nothing.
 using ParamsCheck = std::optional<SchemaError> (*)(const Json& params);
@@ -31,8 +33,8 @@ struct MethodSpec {
     Scope scope = Scope::read;
     std::vector<Field> params = {};  ///< in positional order
     Schema result = {};
-    std::string details = {};   ///< further sentences for the help page; may be empty
-    std::string example = {};   ///< arguments of the command line after the verb; may be empty
+    std::string details = {};  ///< further sentences for the help page; may be empty
+    std::string example = {};  ///< arguments of the command line after the verb; may be empty
     ParamsCheck check = nullptr;
 };
 
@@ -40,8 +42,8 @@ struct MethodSpec {
 [[nodiscard]] const std::vector<MethodSpec>& method_table();
 [[nodiscard]] const MethodSpec* find_method(std::string_view name);
 
-/// Named parameters from named or positional ones; null and absent are the same for an optional one, and it is left out.
-/// A missing params member is no parameters.
+/// Named parameters from named or positional ones; null and absent are the same for an optional one, and it is left
+/// out. A missing params member is no parameters.
 [[nodiscard]] channel::Expected<Json, SchemaError> bind_params(const MethodSpec& method, const Json& params);
 
 /// A handler's result against the row's schema; for tests, and for the dispatcher where asked to.

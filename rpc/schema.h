@@ -12,10 +12,10 @@ namespace hedgerow::rpc {
 
 enum class SchemaKind : std::uint8_t {
     boolean,
-    integer,      ///< within [minimum, maximum]; never a floating-point number
-    number,       ///< a ratio or a latency; money never has this kind
-    string,       ///< its length in bytes within [minimum, maximum]
-    amount,       ///< decimal string, at least zero: units of the asset, or USD for a price
+    integer,  ///< within [minimum, maximum]; never a floating-point number
+    number,   ///< a ratio or a latency; money never has this kind
+    string,   ///< its length in bytes within [minimum, maximum]
+    amount,   ///< decimal string, at least zero: units of the asset, or USD for a price
     signed_amount,
     hash,         ///< 32 bytes as 0x-hex: ids and digests
     address,      ///< 20 bytes as 0x-hex, EIP-55 checksum where the case is mixed
@@ -33,10 +33,10 @@ struct Schema {
     SchemaKind kind = SchemaKind::any;
     std::int64_t minimum = 0;
     std::int64_t maximum = 0;
-    std::vector<std::string> values;   ///< of an enumeration
-    std::vector<Field> fields;         ///< of an object
+    std::vector<std::string> values;     ///< of an enumeration
+    std::vector<Field> fields;           ///< of an object
     std::shared_ptr<const Schema> item;  ///< of an array
-    bool secret = false;               ///< a password or phrase: asked for without echo, never logged
+    bool secret = false;                 ///< a password or phrase: asked for without echo, never logged
 };
 
 struct Field {

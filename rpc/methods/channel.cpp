@@ -7,7 +7,8 @@ using namespace schema;
 namespace {
 
 Schema deposit_shape() {
-    return object({required("asset", asset_name(), "symbol or token address"), required("amount", amount(), "in units of the asset")});
+    return object({required("asset", asset_name(), "symbol or token address"),
+                   required("amount", amount(), "in units of the asset")});
 }
 
 Schema channel_assets() {
@@ -61,7 +62,8 @@ Schema state_shape() {
     return object({
         required("typedData", typed_data, "as eth_signTypedData_v4 takes it"),
         required("digest", hash(), "what was signed"),
-        required("signatures", object({required("A", hex(65), "r, s, v"), required("B", hex(65), "r, s, v")}), "of both signers"),
+        required("signatures", object({required("A", hex(65), "r, s, v"), required("B", hex(65), "r, s, v")}),
+                 "of both signers"),
     });
 }
 
@@ -70,7 +72,10 @@ Schema history_item() {
         required("version", version_number(), "state version"),
         required("op", string(32), "pay, swap, trade, mark, …"),
         required("time", timestamp(), "Unix milliseconds"),
-        required("effect", array(object({required("asset", asset_name(), "asset"), required("amount", signed_amount(), "gained by this node")}), 8),
+        required("effect",
+                 array(object({required("asset", asset_name(), "asset"),
+                               required("amount", signed_amount(), "gained by this node")}),
+                       8),
                  "on net"),
         optional("detail", any(), "the op's own fields"),
     });
@@ -82,12 +87,17 @@ void add_life(Methods& out) {
          .summary = "Open a channel with a peer and deposit collateral",
          .scope = Scope::pay,
          .params = {required("peer", string(512), "the peer's URI or node id"),
-                    required("deposits", array(deposit_shape(), 8, 1), "what to put in; the first asset settles profit and loss"),
-                    optional("disputePeriod", integer(1, 365LL * 86400), "seconds that a dispute stays open (default: the node's)"),
-                    optional("oracles", array(address(), 20, 1), "signers whose median prices count (default: the node's)"),
+                    required("deposits", array(deposit_shape(), 8, 1),
+                             "what to put in; the first asset settles profit and loss"),
+                    optional("disputePeriod", integer(1, 365LL * 86400),
+                             "seconds that a dispute stays open (default: the node's)"),
+                    optional("oracles", array(address(), 20, 1),
+                             "signers whose median prices count (default: the node's)"),
                     optional("risk", any(), "risk terms to propose, as an object (default: the node's)"), client_ref()},
-         .result = object({required("channelId", hash(), "the new channel"), optional("txHash", hash(), "first deposit")}),
-         .details = "The channel can be used once the deposit has enough confirmations. Nothing is at risk before the peer has agreed.",
+         .result =
+             object({required("channelId", hash(), "the new channel"), optional("txHash", hash(), "first deposit")}),
+         .details = "The channel can be used once the deposit has enough confirmations. Nothing is at risk before the "
+                    "peer has agreed.",
          .example = "--peer 3f…9a@198.51.100.7:9735 --deposit ETH=10 --deposit USDC=5000"});
     out.push_back({.name = "channel_deposit",
                    .summary = "Add collateral to a channel",
@@ -103,15 +113,20 @@ void add_life(Methods& out) {
                               required("amount", amount(), "in units of the asset"), client_ref()},
                    .result = transaction_result(),
                    .example = "0x5c…e1 ETH 1"});
-    out.push_back({.name = "channel_close",
-                   .summary = "Close a channel: together with the peer, or by force",
-                   .scope = Scope::pay,
-                   .params = {channel_id(), optional("force", boolean(), "challenge on chain instead of asking the peer (default false)"), client_ref()},
-                   .result = transaction_result(),
-                   .details = "A cooperative close needs a channel without positions and locks, and pays at once. With force the newest "
-                              "co-signed state goes to the chain, the peer may answer with a newer one until the dispute period ends, open "
-                              "positions settle at the oracles' price, and the node then settles by itself.",
-                   .example = "0x5c…e1 --force"});
+    out.push_back(
+        {.name = "channel_close",
+         .summary = "Close a channel: together with the peer, or by force",
+         .scope = Scope::pay,
+         .params = {channel_id(),
+                    optional("force", boolean(), "challenge on chain instead of asking the peer (default false)"),
+                    client_ref()},
+         .result = transaction_result(),
+         .details =
+             "A cooperative close needs a channel without positions and locks, and pays at once. With force the newest "
+             "co-signed state goes to the chain, the peer may answer with a newer one until the dispute period ends, "
+             "open "
+             "positions settle at the oracles' price, and the node then settles by itself.",
+         .example = "0x5c…e1 --force"});
 }
 
 }  // namespace
@@ -146,14 +161,17 @@ void add_channel_methods(Methods& out) {
                    .summary = "Write an encrypted backup of what recovery needs",
                    .scope = Scope::admin,
                    .params = {required("path", string(4096), "file on the node's machine; must not exist")},
-                   .result = object({required("path", string(4096), "file written"), required("channels", integer(0, 1LL << 32), "how many it holds")}),
+                   .result = object({required("path", string(4096), "file written"),
+                                     required("channels", integer(0, 1LL << 32), "how many it holds")}),
                    .example = "/media/usb/hedgerow.backup"});
-    out.push_back({.name = "channel_restore",
-                   .summary = "Recover channels from a backup",
-                   .scope = Scope::admin,
-                   .params = {required("path", string(4096), "file on the node's machine")},
-                   .result = object({required("channels", integer(0, 1LL << 32), "how many were recovered")}),
-                   .details = "Restored channels are recovering: they sign nothing but a close until the newest state is known."});
+    out.push_back(
+        {.name = "channel_restore",
+         .summary = "Recover channels from a backup",
+         .scope = Scope::admin,
+         .params = {required("path", string(4096), "file on the node's machine")},
+         .result = object({required("channels", integer(0, 1LL << 32), "how many were recovered")}),
+         .details =
+             "Restored channels are recovering: they sign nothing but a close until the newest state is known."});
 }
 
 }  // namespace hedgerow::rpc

@@ -14,11 +14,21 @@ Field optional(std::string name, Schema schema, std::string description) {
     return {std::move(name), std::move(schema), false, std::move(description)};
 }
 
-Schema asset_name() { return schema::string(42); }
-Schema feed_name_text() { return schema::string(31); }
-Schema timestamp() { return schema::integer(0, kMostMs); }
-Schema version_number() { return schema::integer(0, (1LL << 48) - 1); }
-Schema side() { return schema::one_of({"buy", "sell"}); }
+Schema asset_name() {
+    return schema::string(42);
+}
+Schema feed_name_text() {
+    return schema::string(31);
+}
+Schema timestamp() {
+    return schema::integer(0, kMostMs);
+}
+Schema version_number() {
+    return schema::integer(0, (1LL << 48) - 1);
+}
+Schema side() {
+    return schema::one_of({"buy", "sell"});
+}
 
 Schema position_shape() {
     return schema::object({
@@ -50,9 +60,12 @@ Schema trade_shape() {
     });
 }
 
-Field channel_id() { return required("channelId", schema::hash(), "channel, as channel_list names it"); }
+Field channel_id() {
+    return required("channelId", schema::hash(), "channel, as channel_list names it");
+}
 Field client_ref() {
-    return optional("clientRef", schema::string(64), "your own reference: the same one never acts twice, so a call may be repeated safely");
+    return optional("clientRef", schema::string(64),
+                    "your own reference: the same one never acts twice, so a call may be repeated safely");
 }
 
 std::vector<Field> paged(std::vector<Field> fields) {
@@ -68,8 +81,12 @@ Schema page_of(Schema item) {
     });
 }
 
-Schema transaction_result() { return schema::object({required("txHash", schema::hash(), "transaction that was sent")}); }
+Schema transaction_result() {
+    return schema::object({required("txHash", schema::hash(), "transaction that was sent")});
+}
 
-Schema done() { return schema::object({}); }
+Schema done() {
+    return schema::object({});
+}
 
 }  // namespace hedgerow::rpc

@@ -11,7 +11,8 @@ namespace {
 constexpr std::int64_t kMaxQuoteMs = 86'400'000;
 
 Schema swap_side() {
-    return object({required("asset", asset_name(), "symbol or token address"), optional("amount", amount(), "in units of the asset")});
+    return object({required("asset", asset_name(), "symbol or token address"),
+                   optional("amount", amount(), "in units of the asset")});
 }
 
 std::optional<SchemaError> check_swap_quote(const Json& params) {
@@ -64,29 +65,34 @@ Schema legs_shape() {
 }
 
 void add_quotes(Methods& out) {
-    out.push_back({.name = "market_quote",
-                   .summary = "Ask the peer of a channel for a price",
-                   .scope = Scope::trade,
-                   .params = {channel_id(), optional("instrument", feed_name_text(), "its name, as market_instruments lists it"),
-                              required("side", side(), "own side"), required("quantity", amount(), "of the underlying"),
-                              optional("legs", legs_shape(), "instead of instrument: several at once, all or none")},
-                   .result = quote_fields(required("quantity", amount(), "offered quantity")),
-                   .example = "0x5c…e1 BTC_USD-PERPETUAL buy 0.5",
-                   .check = check_market_quote});
-    out.push_back({.name = "market_accept",
-                   .summary = "Trade at a quote",
-                   .scope = Scope::trade,
-                   .params = {required("quoteId", string(80), "from market_quote, or a peer's published quote"), client_ref()},
-                   .result = trade_shape(),
-                   .details = "The trade is part of a state that both signed when this returns."});
+    out.push_back(
+        {.name = "market_quote",
+         .summary = "Ask the peer of a channel for a price",
+         .scope = Scope::trade,
+         .params = {channel_id(), optional("instrument", feed_name_text(), "its name, as market_instruments lists it"),
+                    required("side", side(), "own side"), required("quantity", amount(), "of the underlying"),
+                    optional("legs", legs_shape(), "instead of instrument: several at once, all or none")},
+         .result = quote_fields(required("quantity", amount(), "offered quantity")),
+         .example = "0x5c…e1 BTC_USD-PERPETUAL buy 0.5",
+         .check = check_market_quote});
+    out.push_back(
+        {.name = "market_accept",
+         .summary = "Trade at a quote",
+         .scope = Scope::trade,
+         .params = {required("quoteId", string(80), "from market_quote, or a peer's published quote"), client_ref()},
+         .result = trade_shape(),
+         .details = "The trade is part of a state that both signed when this returns."});
     out.push_back({.name = "market_publish",
                    .summary = "Publish a two-way quote that peers can take",
                    .scope = Scope::trade,
                    .params = {optional("channelId", hash(), "only to this channel's peer (default: to all)"),
-                              required("instrument", feed_name_text(), "its name"), optional("bid", amount(), "buys at this price, USD"),
-                              optional("ask", amount(), "sells at this price, USD"), required("size", amount(), "on either side, of the underlying"),
+                              required("instrument", feed_name_text(), "its name"),
+                              optional("bid", amount(), "buys at this price, USD"),
+                              optional("ask", amount(), "sells at this price, USD"),
+                              required("size", amount(), "on either side, of the underlying"),
                               required("validMs", integer(1, kMaxQuoteMs), "milliseconds from now"), client_ref()},
-                   .result = object({required("quoteId", string(80), "the quote"), required("expires", timestamp(), "Unix milliseconds")}),
+                   .result = object({required("quoteId", string(80), "the quote"),
+                                     required("expires", timestamp(), "Unix milliseconds")}),
                    .details = "A newer quote for the same instrument replaces the one before.",
                    .example = "--instrument BTC_USD-PERPETUAL --bid 89990 --ask 90010 --size 2 --valid-ms 5000",
                    .check = check_market_publish});
@@ -95,14 +101,15 @@ void add_quotes(Methods& out) {
 }  // namespace
 
 void add_swap_methods(Methods& out) {
-    out.push_back({.name = "swap_quote",
-                   .summary = "Ask the peer of a channel to swap one asset for another",
-                   .scope = Scope::trade,
-                   .params = {channel_id(), required("give", swap_side(), "what to give; the amount may be left to the peer"),
-                              required("take", swap_side(), "what to get; the amount may be left to the peer")},
-                   .result = quote_fields(optional("give", swap_side(), "offered")),
-                   .example = "0x5c…e1 --give ETH=1 --take USDC",
-                   .check = check_swap_quote});
+    out.push_back(
+        {.name = "swap_quote",
+         .summary = "Ask the peer of a channel to swap one asset for another",
+         .scope = Scope::trade,
+         .params = {channel_id(), required("give", swap_side(), "what to give; the amount may be left to the peer"),
+                    required("take", swap_side(), "what to get; the amount may be left to the peer")},
+         .result = quote_fields(optional("give", swap_side(), "offered")),
+         .example = "0x5c…e1 --give ETH=1 --take USDC",
+         .check = check_swap_quote});
     out.push_back({.name = "swap_accept",
                    .summary = "Swap at a quote",
                    .scope = Scope::trade,

@@ -35,14 +35,16 @@ void add_node_methods(Methods& out) {
                    .summary = "Stop the node cleanly",
                    .scope = Scope::admin,
                    .result = done(),
-                   .details = "Everything that was signed is already on disk. While the node is down nobody answers a stale challenge for "
+                   .details = "Everything that was signed is already on disk. While the node is down nobody answers a "
+                              "stale challenge for "
                               "you unless a watchtower does."});
     out.push_back({.name = "node_halt",
                    .summary = "Emergency stop: sign nothing new, withdraw all quotes, keep defending",
                    .scope = Scope::admin,
                    .result = done(),
                    .details = "Channels stay open and challenges are still answered. node_resume ends it."});
-    out.push_back({.name = "node_resume", .summary = "End the emergency stop", .scope = Scope::admin, .result = done()});
+    out.push_back(
+        {.name = "node_resume", .summary = "End the emergency stop", .scope = Scope::admin, .result = done()});
 }
 
 void add_rpc_methods(Methods& out) {

@@ -10,10 +10,12 @@ namespace {
 
 std::optional<SchemaError> check_pay_send(const Json& params) {
     const auto targets = params.count("channelId") + params.count("invoice") + params.count("nodeId");
-    if (targets != 1) return SchemaError{"one_target_required", "channelId", "or invoice or nodeId: give exactly one of the three"};
+    if (targets != 1)
+        return SchemaError{"one_target_required", "channelId", "or invoice or nodeId: give exactly one of the three"};
     if (params.contains("invoice")) return std::nullopt;
     for (const char* name : {"asset", "amount"}) {
-        if (!params.contains(name)) return SchemaError{"missing_parameter", name, "is required unless an invoice says it"};
+        if (!params.contains(name))
+            return SchemaError{"missing_parameter", name, "is required unless an invoice says it"};
     }
     return std::nullopt;
 }
@@ -47,15 +49,16 @@ Schema invoice_shape() {
 }
 
 void add_invoices(Methods& out) {
-    out.push_back({.name = "invoice_create",
-                   .summary = "Create an invoice to be paid",
-                   .scope = Scope::pay,
-                   .params = {required("asset", asset_name(), "symbol or token address"),
-                              optional("amount", amount(), "in units of the asset (default: the payer chooses)"),
-                              optional("memo", string(256), "text for the payer"),
-                              optional("expirySeconds", integer(1, 365LL * 86400), "from now (default 3600)"), client_ref()},
-                   .result = invoice_shape(),
-                   .example = "USDC 25 --memo coffee"});
+    out.push_back(
+        {.name = "invoice_create",
+         .summary = "Create an invoice to be paid",
+         .scope = Scope::pay,
+         .params = {required("asset", asset_name(), "symbol or token address"),
+                    optional("amount", amount(), "in units of the asset (default: the payer chooses)"),
+                    optional("memo", string(256), "text for the payer"),
+                    optional("expirySeconds", integer(1, 365LL * 86400), "from now (default 3600)"), client_ref()},
+         .result = invoice_shape(),
+         .example = "USDC 25 --memo coffee"});
     out.push_back({.name = "invoice_decode",
                    .summary = "Show what an invoice asks for",
                    .scope = Scope::read,
@@ -74,7 +77,8 @@ void add_pay_methods(Methods& out) {
     out.push_back({.name = "pay_send",
                    .summary = "Pay through a channel, an invoice, or to a node",
                    .scope = Scope::pay,
-                   .params = {optional("channelId", hash(), "pay this channel's peer"), optional("invoice", string(2048), "pay this invoice"),
+                   .params = {optional("channelId", hash(), "pay this channel's peer"),
+                              optional("invoice", string(2048), "pay this invoice"),
                               optional("nodeId", hash(), "pay this node, over several hops if need be"),
                               optional("asset", asset_name(), "symbol or token address; an invoice says it"),
                               optional("amount", amount(), "in units of the asset; an invoice may say it"),

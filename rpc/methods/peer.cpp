@@ -28,7 +28,11 @@ void add_peer_methods(Methods& out) {
                    .params = {required("uri", string(512), "its URI or node id")},
                    .result = done(),
                    .details = "Its channels stay as they are; nothing new can be agreed until it is connected again."});
-    out.push_back({.name = "peer_list", .summary = "List peers", .scope = Scope::read, .params = paged({}), .result = page_of(peer_shape())});
+    out.push_back({.name = "peer_list",
+                   .summary = "List peers",
+                   .scope = Scope::read,
+                   .params = paged({}),
+                   .result = page_of(peer_shape())});
 }
 
 }  // namespace hedgerow::rpc

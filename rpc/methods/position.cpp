@@ -6,7 +6,9 @@ using namespace schema;
 
 namespace {
 
-Field optional_channel() { return optional("channelId", hash(), "only this channel (default: all)"); }
+Field optional_channel() {
+    return optional("channelId", hash(), "only this channel (default: all)");
+}
 
 Schema margin_shape() {
     const Schema per_instrument = object({

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::int64_t kMaxPassword = 1024;
 
-Field password(std::string description) { return required("password", secret(kMaxPassword), std::move(description)); }
+Field password(std::string description) {
+    return required("password", secret(kMaxPassword), std::move(description));
+}
 
 Schema balance_result() {
     return array(object({
@@ -21,13 +23,14 @@ Schema balance_result() {
 }
 
 void add_keys(Methods& out) {
-    out.push_back({.name = "wallet_create",
-                   .summary = "Create a wallet and show its recovery phrase once",
-                   .scope = Scope::admin,
-                   .params = {password("encrypts the seed file")},
-                   .result = object({required("mnemonic", string(512), "BIP-39 phrase: write it down, it is not shown again"),
-                                     required("address", address(), "first address")}),
-                   .details = "Whoever has the phrase has the money. Refused where a wallet exists."});
+    out.push_back(
+        {.name = "wallet_create",
+         .summary = "Create a wallet and show its recovery phrase once",
+         .scope = Scope::admin,
+         .params = {password("encrypts the seed file")},
+         .result = object({required("mnemonic", string(512), "BIP-39 phrase: write it down, it is not shown again"),
+                           required("address", address(), "first address")}),
+         .details = "Whoever has the phrase has the money. Refused where a wallet exists."});
     out.push_back({.name = "wallet_restore",
                    .summary = "Create the wallet from a recovery phrase",
                    .scope = Scope::admin,
@@ -42,17 +45,20 @@ void add_keys(Methods& out) {
                    .summary = "Lock spending and trading; the node keeps defending its channels",
                    .scope = Scope::admin,
                    .result = done()});
-    out.push_back({.name = "wallet_import",
-                   .summary = "Import a key from an Ethereum keystore (version 3)",
-                   .scope = Scope::admin,
-                   .params = {required("keystore", any(), "the keystore file's JSON"), password("of the keystore")},
-                   .result = object({required("address", address(), "of the imported key")}),
-                   .details = "An imported key can own channels. It is not derived from the seed: back it up with channel_backup.",
-                   .example = "@UTC--2026-01-01--key.json"});
+    out.push_back(
+        {.name = "wallet_import",
+         .summary = "Import a key from an Ethereum keystore (version 3)",
+         .scope = Scope::admin,
+         .params = {required("keystore", any(), "the keystore file's JSON"), password("of the keystore")},
+         .result = object({required("address", address(), "of the imported key")}),
+         .details =
+             "An imported key can own channels. It is not derived from the seed: back it up with channel_backup.",
+         .example = "@UTC--2026-01-01--key.json"});
     out.push_back({.name = "wallet_export",
                    .summary = "Export a key as an Ethereum keystore (version 3)",
                    .scope = Scope::admin,
-                   .params = {password("encrypts the keystore"), optional("address", address(), "which key (default: the first)")},
+                   .params = {password("encrypts the keystore"),
+                              optional("address", address(), "which key (default: the first)")},
                    .result = object({required("keystore", any(), "keystore JSON")})});
 }
 
@@ -68,13 +74,14 @@ void add_wallet_methods(Methods& out) {
                    .scope = Scope::read,
                    .result = object({required("address", address(), "the one that receives"),
                                      optional("addresses", array(address(), 1000), "all of them")})});
-    out.push_back({.name = "wallet_send",
-                   .summary = "Send coins or tokens on chain",
-                   .scope = Scope::pay,
-                   .params = {required("to", address(), "receiver"), required("asset", asset_name(), "symbol or token address"),
-                              required("amount", amount(), "in units of the asset"), client_ref()},
-                   .result = transaction_result(),
-                   .example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8 ETH 0.5"});
+    out.push_back(
+        {.name = "wallet_send",
+         .summary = "Send coins or tokens on chain",
+         .scope = Scope::pay,
+         .params = {required("to", address(), "receiver"), required("asset", asset_name(), "symbol or token address"),
+                    required("amount", amount(), "in units of the asset"), client_ref()},
+         .result = transaction_result(),
+         .example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8 ETH 0.5"});
     add_keys(out);
 }
 
