@@ -1,0 +1,115 @@
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "daemon/node/event_loop.h"
+#include "daemon/node/market_hooks.h"
+#include "daemon/node/node_types.h"
+#include "daemon/store/database.h"
+
+namespace hedgerow::wallet {
+class EthClient;
+}
+
+namespace hedgerow::daemon {
+
+/// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post, run() and
+/// stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at once.
+class Node {
+  public:
+    /// Opens the store (StoreError) and restores every channel; nothing moves before run(). The hooks may be null and must outlive
+    /// the node.
+    explicit Node(NodeOptions options);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    /// Before run(): who judges trades. Not owned.
+    void set_market(MarketHooks* hooks);
+
+    [[nodiscard]] EventLoop& loop();
+    /// Until stop(). The process's exit code: 0, or not after a fatal error, which is logged by name.
+    [[nodiscard]] int run();
+    /// From any thread or a signal handler.
+    void stop() noexcept;
+
+    // --- the node -------------------------------------------------------------------------------------------------
+    [[nodiscard]] const NodeOptions& options() const;
+    [[nodiscard]] NodeInfo info() const;
+    void halt();
+    void resume();
+    [[nodiscard]] bool halted() const;
+
+    // --- wallet: slow steps run on a thread of their own ------------------------------------------------------------
+    /// The phrase of a new wallet, which is then unlocked. wallet_exists.
+    void create_wallet(std::string password, Answer<std::string> done);
+    void restore_wallet(std::string password, std::string mnemonic, Answer<channel::Address> done);
+    void unlock_wallet(std::string password, Answer<channel::Address> done);
+    /// Stops spending and trading, never defence.
+    void lock_wallet();
+    [[nodiscard]] bool wallet_exists() const;
+    [[nodiscard]] bool wallet_locked() const;
+    /// Owner addresses; the first is where the node's own money is. Empty before the first unlock.
+    [[nodiscard]] std::vector<channel::Address> wallet_addresses() const;
+    void wallet_balance(Answer<std::vector<WalletBalance>> done);
+    void wallet_send(const channel::Address& to, std::size_t asset, const channel::Amount& amount, const ClientRef& ref,
+                     Answer<channel::TxHash> done);
+
+    // --- peers ---------------------------------------------------------------------------------------------------------
+    /// "<node id>@host:port"; stays connected until disconnect_peer. Answers when connected, or peer_unreachable after some seconds.
+    void connect_peer(const std::string& uri, Answer<PeerInfo> done);
+    [[nodiscard]] Result<void> disconnect_peer(const channel::NodeId& peer);
+    [[nodiscard]] std::vector<PeerInfo> peers() const;
+    [[nodiscard]] std::string peer_uri(const channel::NodeId& peer) const;  ///< empty where unknown
+    /// A message outside the channel machine (quotes); queued behind everything this turn persists.
+    void send_to_peer(const channel::ChannelId& channel, channel::PeerMessage message);
+
+    // --- channels ------------------------------------------------------------------------------------------------------
+    [[nodiscard]] const channel::Channel* find(const channel::ChannelId& id) const;
+    /// Ascending by id; the pointers live until the turn ends.
+    [[nodiscard]] std::vector<const channel::Channel*> channels() const;
+    /// Node asset of a channel's asset; nothing for a token that is no longer configured.
+    [[nodiscard]] const AssetInfo* asset_of(const channel::Channel& channel, std::size_t index) const;
+    /// By symbol or 0x address: index into options().assets.
+    [[nodiscard]] std::optional<std::size_t> find_asset(std::string_view symbol_or_token) const;
+    /// Index of that asset in the channel's terms.
+    [[nodiscard]] std::optional<std::size_t> asset_in(const channel::Channel& channel, std::size_t asset) const;
+
+    void open_channel(const OpenOrder& order, Answer<OpenedChannel> done);
+    void deposit(const channel::ChannelId& id, std::size_t asset_index, channel::Amount amount, const ClientRef& ref,
+                 Answer<channel::TxHash> done);
+    void withdraw(const channel::ChannelId& id, std::size_t asset_index, channel::Amount amount, const ClientRef& ref,
+                  Answer<channel::TxHash> done);
+    /// Cooperative: answers with the close transaction. close_with_positions, close_with_locks, peer_disconnected, …
+    void close(const channel::ChannelId& id, const ClientRef& ref, Answer<channel::TxHash> done);
+    /// Challenge with the newest co-signed state; the node then answers, settles and claims by itself.
+    void force_close(const channel::ChannelId& id, const ClientRef& ref, Answer<channel::TxHash> done);
+
+    /// Wants `op` done in that channel; answers when both have signed it (OpDone), or with the Rule that refused it.
+    void submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
+    /// Same, for ops whose caller does not wait and has its own account of them (marks, fills): cheaper, no reference.
+    /// The id is in OpAgreed::local_id of MarketHooks::on_agreed; `refused` is called where it is not done.
+    channel::LocalId submit_op(const channel::ChannelId& id, const channel::Op& op, std::function<void(channel::Rule)> refused);
+
+    /// At most `limit` (1 to 1,000) ops before `cursor`, newest first.
+    [[nodiscard]] Result<std::vector<HistoryItem>> history(const channel::ChannelId& id, HistoryCursor cursor, std::size_t limit);
+
+    // --- time, chain, store --------------------------------------------------------------------------------------------
+    [[nodiscard]] std::uint64_t now_ms() const;       ///< of this turn
+    [[nodiscard]] std::uint64_t chain_time_s() const; ///< of the newest block
+    /// Runs on the chain thread; `done` on the node thread.
+    void ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question);
+    /// A transaction as a job of that id, once; answers when it was broadcast.
+    void submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done);
+    /// Adds to what this turn makes durable in one transaction, before anything that the turn sends.
+    void persist(std::function<void(Database&)> job);
+    /// A read-only connection to what is durable.
+    [[nodiscard]] Database& reader();
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace hedgerow::daemon
