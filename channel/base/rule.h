@@ -50,7 +50,8 @@ namespace hedgerow::channel {
     /* market and settlement */                                                                                           \
     X(instrument_name_malformed) X(instrument_name_too_long) X(instrument_expiry_malformed)                                \
     X(instrument_strike_malformed) X(instrument_duplicate) X(tick_out_of_range) X(lot_out_of_range)                        \
-    X(risk_rates_out_of_order) X(net_exceeds_holdings)
+    X(risk_rates_out_of_order) X(net_exceeds_holdings) X(payer_not_origin) X(payee_only) X(kind_unsupported)                                         \
+    X(proposal_mismatch) X(state_already_signed)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,

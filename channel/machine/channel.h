@@ -204,10 +204,11 @@ struct SignWithdraw {
 };
 /// Store the head of the channel: encode_head(channel).
 struct PersistHead {};
-/// Store one update: a row of history, and at the leader what is in flight. `mine` only where we signed exactly this one.
+/// Store one update: a row of history and, at the leader, what is in flight. A later one of the same version replaces it.
 struct PersistUpdate {
     Update update;
     bool is_void = false;
+    Bytes after;  ///< at the leader: the ChannelState after it, so that a restart repeats no judgement; empty at the follower
 };
 struct Send {
     PeerMessage message;

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "channel/machine/channel.h"
+#include "channel/market/margin.h"
+
+/// What each op does to a state (spec 5). An op that breaks a rule leaves the state exactly as it was.
+namespace hedgerow::channel {
+
+/// What an update's ops may look at beside the state.
+struct OpScope {
+    const Context& context;
+    const Channel& channel;
+    std::uint64_t timestamp_ms = 0;  ///< of the update
+};
+
+/// Greatest distance of a deadline or lock expiry from the update's own time, seconds.
+inline constexpr std::uint64_t kMaxLockSeconds = 30ULL * 24 * 3600;
+inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
+
+/// What `party` owns of an asset: deposits less withdrawals (done, or authorised and not lapsed), less or plus net.
+[[nodiscard]] Amount balance_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset);
+/// balance_of less what the party has locked; below zero only in assets[0], where a loss is covered by other assets.
+[[nodiscard]] Amount available_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset);
+/// Margin of one party at the marks of the state, from what it has available (spec 5.5).
+[[nodiscard]] Margin state_margin(const Context& context, const Channel& channel, const ChannelState& state, Party party);
+
+/// Begins the next update on `state`: version, time, and an op-less state after a lapsed close. Rule::none or what is wrong.
+[[nodiscard]] Rule begin_update(const Context& context, const Channel& channel, ChannelState& state, std::uint64_t version,
+                                std::uint64_t timestamp_ms);
+[[nodiscard]] Rule apply_op(const OpScope& scope, ChannelState& state, const OpEntry& entry);
+/// Takes the update into the running hash of history (spec 4.9).
+void finish_update(ChannelState& state, const Update& update);
+
+}  // namespace hedgerow::channel

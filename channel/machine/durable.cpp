@@ -1,0 +1,139 @@
+#include "channel/machine/turn.h"
+
+namespace hedgerow::channel {
+
+namespace {
+
+/// The stored head, by one field list like everything else (spec 8.2).
+struct Head {
+    std::uint16_t format = 1;
+    Terms terms;
+    Party me = Party::A;
+    NodeId peer;
+    PublicKey their_key;
+    Secret secret;
+    Funds funds_seen;
+    Funds funds_peer;
+    Status status = Status::opening;
+    ChannelState state;
+    Digest digest;
+    Signature signature_a;
+    Signature signature_b;
+    std::uint64_t highest_signed = 0;
+    std::optional<PendingClose> close;
+    std::optional<Dispute> dispute;
+    static constexpr auto fields() {
+        return std::make_tuple(field("format", &Head::format), field("terms", &Head::terms), field("me", &Head::me), field("peer", &Head::peer),
+                               field("theirKey", &Head::their_key), field("secret", &Head::secret), field("fundsSeen", &Head::funds_seen),
+                               field("fundsPeer", &Head::funds_peer), field("status", &Head::status), field("state", &Head::state),
+                               field("digest", &Head::digest), field("signatureA", &Head::signature_a), field("signatureB", &Head::signature_b),
+                               field("highestSigned", &Head::highest_signed), field("close", &Head::close), field("dispute", &Head::dispute));
+    }
+};
+
+Rule check_head(const Head& head, const Channel& channel) {
+    if (head.format != 1) return Rule::protocol_version_unsupported;
+    const std::size_t n = head.terms.assets.size();
+    for (const Party party : {Party::A, Party::B}) {
+        if (head.funds_seen.deposit(party).size() != n || head.funds_seen.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
+        if (head.funds_peer.deposit(party).size() != n || head.funds_peer.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
+    }
+    if (head.state.version == 0) return Rule::none;
+    return state_digest(channel.agreed.state, channel.id, channel.separator) == head.digest ? Rule::none : Rule::digest_mismatch;
+}
+
+/// A stored update of ours is in flight again, with the state it led to when we signed it.
+Rule take_up(Channel& channel, const PersistUpdate& stored) {
+    auto after = decode_state(stored.after, channel.terms);
+    if (!after) return after.error();
+    if (after->version != stored.update.version) return Rule::digest_mismatch;
+    PendingUpdate pending;
+    pending.update = stored.update;
+    pending.after = std::move(*after);
+    pending.digest = state_digest(pending.after, channel.id, channel.separator);
+    pending.local_ids.assign(stored.update.ops.size(), 0);
+    pending.is_void = stored.is_void;
+    if (pending.is_void) {
+        channel.must_void = true;
+    } else {
+        channel.tip = pending.after;
+    }
+    channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
+    channel.pending.push_back(std::move(pending));
+    return Rule::none;
+}
+
+}  // namespace
+
+Channel make_channel(const Terms& terms, const RiskTerms& risk, const List<Price, kMaxAssets>& asset_marks, const Hash& separator, Party me,
+                     const NodeId& peer, const PublicKey& their_key, const Secret& secret) {
+    Channel channel;
+    channel.terms = terms;
+    channel.separator = separator;
+    channel.id = channel_id_of(terms, separator);
+    channel.me = me;
+    channel.peer = peer;
+    channel.their_key = their_key;
+    channel.secret = secret;
+    for (Funds* funds : {&channel.funds_seen, &channel.funds_peer}) {
+        for (const Party party : {Party::A, Party::B}) {
+            funds->deposit(party).resize(terms.assets.size());
+            funds->withdrawn(party).resize(terms.assets.size());
+        }
+    }
+    channel.agreed.state = initial_state(terms, risk, asset_marks);
+    channel.tip = channel.agreed.state;
+    return channel;
+}
+
+Bytes encode_head(const Channel& channel) {
+    Head head;
+    head.terms = channel.terms;
+    head.me = channel.me;
+    head.peer = channel.peer;
+    head.their_key = channel.their_key;
+    head.secret = channel.secret;
+    head.funds_seen = channel.funds_seen;
+    head.funds_peer = channel.funds_peer;
+    head.status = channel.status;
+    head.state = channel.agreed.state;
+    head.digest = channel.agreed.digest;
+    head.signature_a = channel.agreed.signature_a;
+    head.signature_b = channel.agreed.signature_b;
+    head.highest_signed = channel.highest_signed;
+    head.close = channel.close;
+    head.dispute = channel.dispute;
+    return wire_encode(head);
+}
+
+Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, const std::vector<PersistUpdate>& pending) {
+    auto head = wire_decode<Head>(bytes);
+    if (!head) return Unexpected{head.error()};
+    auto state = decode_state(wire_encode(head->state), head->terms);
+    if (!state) return Unexpected{state.error()};
+    Channel channel;
+    channel.terms = head->terms;
+    channel.separator = separator;
+    channel.id = channel_id_of(head->terms, separator);
+    channel.me = head->me;
+    channel.peer = head->peer;
+    channel.their_key = head->their_key;
+    channel.secret = head->secret;
+    channel.funds_seen = head->funds_seen;
+    channel.funds_peer = head->funds_peer;
+    channel.status = head->status;
+    channel.agreed = {std::move(*state), head->digest, head->signature_a, head->signature_b};
+    channel.tip = channel.agreed.state;
+    channel.highest_signed = head->highest_signed;
+    channel.close = head->close;
+    channel.dispute = head->dispute;
+    if (const Rule rule = check_head(*head, channel); rule != Rule::none) return Unexpected{rule};
+    if (!channel.is_leader()) return channel;
+    for (const PersistUpdate& update : pending) {
+        if (update.update.version <= channel.agreed.state.version) continue;
+        if (const Rule rule = take_up(channel, update); rule != Rule::none) return Unexpected{rule};
+    }
+    return channel;
+}
+
+}  // namespace hedgerow::channel

@@ -1,0 +1,197 @@
+#include "channel/machine/turn.h"
+
+namespace hedgerow::channel {
+
+namespace {
+
+/// Room for the ops of one update within a frame (spec 6.1), with what surrounds them.
+constexpr std::size_t kMaxUpdateBytes = kMaxFrame - 4096;
+
+bool window_full(const Channel& channel) { return channel.pending.size() >= kWindow; }
+
+void refuse(const Turn& turn, const QueuedOp& queued, Rule rule) {
+    if (queued.local_id != 0) turn.emit(OpRefused{queued.local_id, rule});
+    if (queued.entry.proposal != 0) turn.send(Refuse{turn.channel.id, queued.entry.proposal, rule});
+}
+
+bool adds_risk(const Op& op) { return std::holds_alternative<TradeOp>(op); }
+
+/// Notional that unacknowledged trades could move, at their initial rate: what the follower holds as an option (spec 6.7).
+I256 in_doubt16(const Channel& channel) {
+    I256 sum;
+    for (const PendingUpdate& pending : channel.pending) {
+        for (const OpEntry& entry : pending.update.ops) {
+            const auto* trade = std::get_if<TradeOp>(&entry.op);
+            if (trade == nullptr) continue;
+            const RiskClass* risk = channel.tip.risk.find(trade->underlying);
+            const Uint128 bps = risk != nullptr ? risk->initial_bps : 10'000;
+            const I256 notional = I256(trade->quantity.abs().raw()) * I256(trade->price.raw());
+            sum = sum + mul_div_toward_zero(notional, U256(bps), U256(10'000));
+        }
+    }
+    return sum;
+}
+
+bool reduces_only(const ChannelState& state, const TradeOp& trade) {
+    const PositionEntry* entry = state.find_position(trade.instrument);
+    if (entry == nullptr) return false;
+    const Quantity after = entry->position.quantity + trade.quantity;
+    return after.abs() <= entry->position.quantity.abs() && after.sign() * entry->position.quantity.sign() >= 0;
+}
+
+Rule check_in_doubt(const Channel& channel, const ChannelState& state, const Op& op, const I256& in_doubt) {
+    if (!adds_risk(op) || state.risk.max_in_doubt.is_zero()) return Rule::none;
+    if (reduces_only(state, std::get<TradeOp>(op))) return Rule::none;
+    return in_doubt > I256(channel.tip.risk.max_in_doubt.raw()) ? Rule::in_doubt_limit : Rule::none;
+}
+
+/// Moves ops from the queue into the update, applying each; what a rule forbids is refused and left out.
+void take_ops(const Turn& turn, PendingUpdate& pending) {
+    Channel& channel = turn.channel;
+    const OpScope scope{turn.context, channel, pending.update.timestamp_ms};
+    const I256 in_doubt = in_doubt16(channel);
+    std::size_t bytes = 0;
+    while (!channel.queue.empty() && pending.update.ops.size() < kMaxOpsPerUpdate) {
+        Writer size;
+        wire_write(size, channel.queue.front().entry);
+        if (bytes + size.bytes().size() > kMaxUpdateBytes) break;
+        QueuedOp queued = std::move(channel.queue.front());
+        channel.queue.pop_front();
+        Rule rule = check_in_doubt(channel, pending.after, queued.entry.op, in_doubt);
+        if (rule == Rule::none) rule = apply_op(scope, pending.after, queued.entry);
+        if (rule != Rule::none) {
+            refuse(turn, queued, rule);
+            continue;
+        }
+        bytes += size.bytes().size();
+        pending.update.ops.push_back(std::move(queued.entry));
+        pending.local_ids.push_back(queued.local_id);
+    }
+}
+
+}  // namespace
+
+void leader_local_op(const Turn& turn, const LocalOp& input) {
+    Rule rule = may_operate(turn);
+    if (rule == Rule::none && turn.channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
+    if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
+    turn.channel.queue.push_back({{0, input.op}, input.local_id});
+}
+
+void leader_propose(const Turn& turn, const Propose& propose, const std::vector<Rule>& verdicts) {
+    Channel& channel = turn.channel;
+    std::uint64_t number = propose.first;
+    for (std::size_t i = 0; i < propose.ops.size(); ++i, ++number) {
+        if (number == 0 || number < propose.first) return turn.fault(Rule::proposal_out_of_order);
+        if (number <= channel.last_proposal_seen || number <= channel.tip.proposals_done) continue;  // seen: sent again after a reconnection
+        channel.last_proposal_seen = number;
+        QueuedOp queued{{number, propose.ops[i]}, 0};
+        Rule rule = may_operate(turn);
+        if (rule == Rule::none && i < verdicts.size()) rule = verdicts[i];
+        if (rule == Rule::none && channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
+        if (rule != Rule::none) {
+            refuse(turn, queued, rule);
+        } else {
+            channel.queue.push_back(std::move(queued));
+        }
+    }
+}
+
+void leader_flush(const Turn& turn) {
+    Channel& channel = turn.channel;
+    if (channel.awaiting_signature || !channel.connected || window_full(channel)) return;
+    if (channel.queue.empty() && !channel.must_void) return;
+    if (may_operate(turn) != Rule::none) return;
+    PendingUpdate pending;
+    pending.after = channel.tip;
+    pending.update.channel = channel.id;
+    pending.update.version = next_version(channel);
+    pending.update.base = channel.tip.version;
+    pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip.timestamp_ms);
+    pending.since_ms = turn.context.now_ms;
+    const Rule rule = begin_update(turn.context, channel, pending.after, pending.update.version, pending.update.timestamp_ms);
+    if (rule != Rule::none) return leader_drop_queue(turn, rule);
+    take_ops(turn, pending);
+    if (pending.update.ops.empty() && !channel.must_void) return;
+    finish_update(pending.after, pending.update);
+    pending.digest = state_digest(pending.after, channel.id, channel.separator);
+    channel.tip = pending.after;
+    channel.must_void = false;
+    channel.awaiting_signature = true;
+    turn.emit(SignState{pending.update.version, pending.digest});
+    channel.pending.push_back(std::move(pending));
+}
+
+void leader_signed(const Turn& turn, const StateSigned& input) {
+    Channel& channel = turn.channel;
+    ASSERT(channel.awaiting_signature && !channel.pending.empty());
+    PendingUpdate& pending = channel.pending.back();
+    ASSERT(pending.update.version == input.version && !pending.update.signature);
+    channel.awaiting_signature = false;
+    channel.highest_signed = input.version;
+    pending.update.signature = input.signature;
+    turn.emit(PersistUpdate{pending.update, false, wire_encode(pending.after)});
+    turn.send(pending.update);
+    for (const LocalId id : pending.local_ids) {
+        if (id != 0) turn.emit(OpAccepted{id, input.version});
+    }
+}
+
+void leader_ack(const Turn& turn, std::uint64_t version, const Signature& signature) {
+    Channel& channel = turn.channel;
+    if (version <= channel.agreed.state.version) return;  // older than what we hold: late or repeated
+    const auto it = std::find_if(channel.pending.begin(), channel.pending.end(), [&](const auto& p) { return p.update.version == version; });
+    if (it == channel.pending.end() || !it->update.signature) return turn.fault(Rule::base_unknown);
+    if (it->is_void) return turn.fault(Rule::state_already_signed);  // it refused this one; what stands instead is in flight
+    if (!signed_by_peer(channel, it->digest, signature)) return turn.fault(Rule::bad_signature);
+    agree_on(turn, version, *it->update.signature, signature);
+}
+
+void leader_reject(const Turn& turn, const Reject& reject) {
+    Channel& channel = turn.channel;
+    auto it = std::find_if(channel.pending.begin(), channel.pending.end(),
+                           [&](const auto& p) { return p.update.version == reject.version && !p.is_void; });
+    if (it == channel.pending.end()) return;
+    ASSERT(!channel.awaiting_signature);  // signing is answered within the turn
+    const std::size_t refused_op = reject.op;
+    std::deque<QueuedOp> again;
+    for (auto p = it; p != channel.pending.end(); ++p) {
+        if (p->is_void) continue;
+        const bool whole = p == it && refused_op >= p->update.ops.size();
+        p->is_void = true;
+        p->void_rule = reject.rule == Rule::none ? Rule::terms_unacceptable : reject.rule;
+        for (std::size_t i = 0; i < p->update.ops.size(); ++i) {
+            const bool refused = whole || (p == it && i == refused_op);
+            if (refused && p->update.ops[i].proposal != 0) turn.send(Refuse{channel.id, p->update.ops[i].proposal, p->void_rule});
+            if (refused) continue;  // its owner hears of it when a higher version is agreed and the void one can no longer be enforced
+            again.push_back({p->update.ops[i], p->local_ids[i]});
+            p->local_ids[i] = 0;
+        }
+        turn.emit(PersistUpdate{p->update, true, wire_encode(p->after)});
+    }
+    channel.queue.insert(channel.queue.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+    channel.tip = channel.agreed.state;
+    for (const PendingUpdate& p : channel.pending) {
+        if (!p.is_void) channel.tip = p.after;
+    }
+    channel.must_void = true;
+}
+
+void leader_drop_queue(const Turn& turn, Rule rule) {
+    for (const QueuedOp& queued : turn.channel.queue) {
+        if (queued.local_id != 0) turn.emit(OpRefused{queued.local_id, rule});
+        if (queued.entry.proposal != 0 && turn.channel.connected) turn.send(Refuse{turn.channel.id, queued.entry.proposal, rule});
+    }
+    turn.channel.queue.clear();
+}
+
+/// A follower that leaves signed versions unanswered holds an option against us: past three time-outs the chain decides (spec 6.7).
+void leader_tick(const Turn& turn) {
+    Channel& channel = turn.channel;
+    if (channel.pending.empty() || channel.status != Status::open) return;
+    if (channel.pending.front().since_ms == 0) channel.pending.front().since_ms = turn.context.now_ms;  // after a restart
+    const std::uint64_t waited = turn.context.now_ms - std::min(turn.context.now_ms, channel.pending.front().since_ms);
+    if (waited > 3ULL * channel.agreed.state.risk.ack_timeout_ms) on_force_close(turn);
+}
+
+}  // namespace hedgerow::channel

@@ -1,0 +1,126 @@
+#include "channel/crypto/signature.h"
+#include "channel/machine/turn.h"
+
+namespace hedgerow::channel {
+
+namespace {
+
+Reestablish where_we_are(const Channel& channel) {
+    Reestablish out;
+    out.channel = channel.id;
+    out.agreed = channel.agreed.state.version;
+    out.highest_signed = channel.highest_signed;
+    if (out.agreed != 0) {
+        out.digest = channel.agreed.digest;
+        out.signature = channel.agreed.signature(channel.me);
+    }
+    return out;
+}
+
+void hand_over(const Turn& turn) {
+    const SignedState& agreed = turn.channel.agreed;
+    const Bytes state = wire_encode(agreed.state);
+    if (state.size() > decltype(HandOver::state)::kMax) return turn.fault(Rule::frame_too_large);
+    turn.send(HandOver{Blob<(1 << 16)>(ByteView(state)), turn.channel.id, agreed.signature_a, agreed.signature_b});
+}
+
+/// The leader's side of the table: resend what the follower has not got, or learn that it has it already.
+void leader_reestablish(const Turn& turn, const Reestablish& message) {
+    Channel& channel = turn.channel;
+    if (message.agreed > channel.agreed.state.version) {
+        if (message.agreed > channel.highest_signed) return;  // we are behind: the follower hands its state over
+        if (!message.signature) return turn.fault(Rule::signature_missing);
+        leader_ack(turn, message.agreed, *message.signature);
+        if (channel.agreed.state.version != message.agreed) return;  // leader_ack said why
+    } else if (message.agreed < channel.agreed.state.version) {
+        return hand_over(turn);
+    }
+    channel.connected = true;
+    channel.last_proposal_seen = channel.tip.proposals_done;
+    for (const PendingUpdate& pending : channel.pending) {
+        if (!pending.is_void && pending.update.signature) turn.send(pending.update);
+        if (pending.is_void) channel.must_void = true;
+    }
+}
+
+void follower_reestablish(const Turn& turn, const Reestablish& message) {
+    Channel& channel = turn.channel;
+    if (message.highest_signed < channel.agreed.state.version) return hand_over(turn);
+    if (message.agreed > channel.agreed.state.version) return;  // we are behind: the leader hands its state over
+    channel.connected = true;
+    for (Proposal& proposal : channel.proposals) proposal.sent = false;
+}
+
+}  // namespace
+
+void on_connected(const Turn& turn) {
+    Channel& channel = turn.channel;
+    if (channel.status == Status::closed || channel.status == Status::opening) return;
+    channel.connected = false;
+    channel.rejected_from = 0;
+    if (!channel.is_leader()) {  // applied, not signed: the leader sends it again
+        channel.pending.clear();
+        channel.tip = channel.agreed.state;
+    }
+    for (PendingUpdate& pending : channel.pending) pending.since_ms = turn.context.now_ms;
+    turn.send(where_we_are(channel));
+    tell_funds(turn);
+    resume_closing(turn);
+}
+
+void on_disconnected(const Turn& turn) {
+    Channel& channel = turn.channel;
+    channel.connected = false;
+    if (channel.is_leader()) leader_drop_queue(turn, Rule::peer_disconnected);
+}
+
+void on_reestablish(const Turn& turn, const Reestablish& message) {
+    Channel& channel = turn.channel;
+    const bool same_version = message.agreed == channel.agreed.state.version;
+    if (same_version && message.agreed != 0 && message.digest != channel.agreed.digest) return turn.fault(Rule::digest_mismatch);
+    if (channel.status == Status::recovering || channel.status == Status::closed) return;
+    if (channel.is_leader()) {
+        leader_reestablish(turn, message);
+    } else {
+        follower_reestablish(turn, message);
+    }
+}
+
+/// A state with both signatures, newer than ours. With our own signature on it we have lost data (spec 6.8).
+void on_hand_over(const Turn& turn, const HandOver& message) {
+    Channel& channel = turn.channel;
+    auto state = decode_state(message.state, channel.terms);
+    if (!state) return turn.fault(state.error());
+    if (state->version <= channel.agreed.state.version) return;
+    const Digest digest = state_digest(*state, channel.id, channel.separator);
+    const Signature& ours = channel.me == Party::A ? message.signature_a : message.signature_b;
+    const Signature& theirs = channel.me == Party::A ? message.signature_b : message.signature_a;
+    const auto key = recover(digest, ours);
+    if (!key || address_of(*key) != channel.terms.signer(channel.me)) return turn.fault(Rule::bad_signature);
+    if (!signed_by_peer(channel, digest, theirs)) return turn.fault(Rule::bad_signature);
+    if (state->version <= channel.highest_signed) return turn.fault(Rule::unexpected_message);  // an Ack says this better
+    channel.agreed = {std::move(*state), digest, message.signature_a, message.signature_b};
+    channel.highest_signed = channel.agreed.state.version;
+    channel.tip = channel.agreed.state;
+    channel.pending.clear();
+    turn.set_status(Status::recovering);
+    turn.emit(PersistHead{});
+    turn.emit(StateAgreed{channel.agreed.state.version});
+    turn.fault(Rule::channel_recovering);
+}
+
+void tell_funds(const Turn& turn) { turn.send(FundsSeen{turn.channel.id, turn.channel.funds_seen}); }
+
+void on_funds_seen(const Turn& turn, const FundsSeen& message) {
+    Channel& channel = turn.channel;
+    const std::size_t n = channel.terms.assets.size();
+    const auto fits = [&](const List<Amount, kMaxAssets>& amounts) {
+        return amounts.size() == n && std::all_of(amounts.begin(), amounts.end(), [](Amount a) { return a.sign() >= 0 && a.within_bits(kNetBits); });
+    };
+    const Funds& f = message.funds;
+    if (!fits(f.deposit_a) || !fits(f.deposit_b) || !fits(f.withdrawn_a) || !fits(f.withdrawn_b)) return turn.fault(Rule::amount_out_of_range);
+    channel.funds_peer = f;
+    turn.emit(PersistHead{});
+}
+
+}  // namespace hedgerow::channel

@@ -1,0 +1,143 @@
+#include "channel/crypto/signature.h"
+#include "channel/machine/turn.h"
+
+namespace hedgerow::channel {
+
+std::string_view status_name(Status status) {
+    switch (status) {
+        case Status::opening: return "opening";
+        case Status::open: return "open";
+        case Status::closing: return "closing";
+        case Status::disputed: return "disputed";
+        case Status::recovering: return "recovering";
+        case Status::closed: return "closed";
+    }
+    return "unknown";
+}
+
+void Turn::set_status(Status status) const {
+    if (channel.status == status) return;
+    channel.status = status;
+    emit(StatusChanged{status});
+}
+
+Rule may_operate(const Turn& turn) {
+    const Channel& channel = turn.channel;
+    switch (channel.status) {
+        case Status::opening: return Rule::channel_not_open;
+        case Status::closing: return Rule::channel_closing;
+        case Status::disputed: return Rule::channel_disputed;
+        case Status::recovering: return Rule::channel_recovering;
+        case Status::closed: return Rule::channel_final;
+        case Status::open: break;
+    }
+    if (turn.context.halted) return Rule::node_halted;
+    return channel.connected ? Rule::none : Rule::peer_disconnected;
+}
+
+std::uint64_t next_version(const Channel& channel) { return std::max(channel.tip.version, channel.highest_signed) + 1; }
+
+bool signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature) {
+    return verify(digest, signature, channel.their_key);
+}
+
+namespace {
+
+void on_message(const Turn& turn, const FromPeer& input) {
+    const bool leader = turn.channel.is_leader();
+    std::visit(
+        [&](const auto& message) {
+            using M = std::decay_t<decltype(message)>;
+            if constexpr (std::is_same_v<M, Propose>) {
+                leader ? leader_propose(turn, message, input.verdicts) : turn.fault(Rule::not_leader);
+            } else if constexpr (std::is_same_v<M, Ack>) {
+                leader ? leader_ack(turn, message.version, message.signature) : turn.fault(Rule::not_leader);
+            } else if constexpr (std::is_same_v<M, Reject>) {
+                leader ? leader_reject(turn, message) : turn.fault(Rule::not_leader);
+            } else if constexpr (std::is_same_v<M, Update>) {
+                leader ? turn.fault(Rule::not_follower) : follower_update(turn, message, input.verdicts);
+            } else if constexpr (std::is_same_v<M, Refuse>) {
+                leader ? turn.fault(Rule::not_follower) : follower_refuse(turn, message);
+            } else if constexpr (std::is_same_v<M, Reestablish>) {
+                on_reestablish(turn, message);
+            } else if constexpr (std::is_same_v<M, HandOver>) {
+                on_hand_over(turn, message);
+            } else if constexpr (std::is_same_v<M, FundsSeen>) {
+                on_funds_seen(turn, message);
+            } else if constexpr (std::is_same_v<M, WithdrawSignature>) {
+                on_withdraw_signature(turn, message);
+            } else if constexpr (std::is_same_v<M, CloseSignature>) {
+                on_close_signature(turn, message);
+            } else {
+                turn.fault(Rule::unexpected_message);
+            }
+        },
+        input.message);
+}
+
+void on_funds(const Turn& turn, Amount& seen, Amount total) {
+    if (seen == total) return;
+    seen = total;  // lower too: a reorganisation may take a deposit back
+    turn.emit(PersistHead{});
+    tell_funds(turn);
+}
+
+void on_input(const Turn& turn, const LocalOp& input) {
+    turn.channel.is_leader() ? leader_local_op(turn, input) : follower_local_op(turn, input);
+}
+void on_input(const Turn& turn, const FromPeer& input) { on_message(turn, input); }
+void on_input(const Turn& turn, const Flush&) { turn.channel.is_leader() ? leader_flush(turn) : follower_flush(turn); }
+void on_input(const Turn& turn, const StateSigned& input) {
+    turn.channel.is_leader() ? leader_signed(turn, input) : follower_signed(turn, input);
+}
+void on_input(const Turn& turn, const CloseSigned& input) { on_close_signed(turn, input); }
+void on_input(const Turn& turn, const Connected&) { on_connected(turn); }
+void on_input(const Turn& turn, const Disconnected&) { on_disconnected(turn); }
+void on_input(const Turn& turn, const Tick&) {
+    lapse_close(turn);
+    if (turn.channel.is_leader()) leader_tick(turn);
+}
+void on_input(const Turn& turn, const Opened&) {
+    if (turn.channel.status != Status::opening) return;
+    turn.set_status(Status::open);
+    turn.emit(PersistHead{});
+}
+void on_input(const Turn& turn, const ForceClose&) { on_force_close(turn); }
+void on_input(const Turn& turn, const ChainDeposit& event) {
+    if (event.asset < turn.channel.terms.assets.size()) on_funds(turn, turn.channel.funds_seen.deposit(event.party)[event.asset], event.total);
+}
+void on_input(const Turn& turn, const ChainWithdrawal& event) {
+    if (event.asset < turn.channel.terms.assets.size()) on_funds(turn, turn.channel.funds_seen.withdrawn(event.party)[event.asset], event.total);
+}
+void on_input(const Turn& turn, const ChainDispute& event) { on_chain_dispute(turn, event); }
+void on_input(const Turn& turn, const ChainDisputeGone&) { on_chain_dispute_gone(turn); }
+void on_input(const Turn& turn, const ChainFinal&) { on_chain_final(turn); }
+
+/// Spec 6.12. What would make a later signature dangerous stops the node here.
+void check_invariants(const Channel& channel) {
+    ASSERT(channel.agreed.state.version <= channel.tip.version || channel.pending.empty());
+    ASSERT(channel.highest_signed >= channel.agreed.state.version);
+    ASSERT(channel.pending.size() <= kWindow);
+    ASSERT(channel.queue.size() <= kMaxQueuedOps + kWindow * kMaxOpsPerUpdate);
+    ASSERT(!channel.close || channel.close->close.version > channel.agreed.state.version);
+    for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {
+        ASSERT(channel.tip.net[i].within_bits(kNetBits));
+        ASSERT(channel.tip.asset_marks[i].sign() > 0);
+        ASSERT(channel.tip.locked_by(Party::A, i).sign() >= 0 && channel.tip.locked_by(Party::B, i).sign() >= 0);
+    }
+    std::uint64_t before = channel.agreed.state.version;
+    for (const PendingUpdate& pending : channel.pending) {
+        ASSERT(pending.update.version > before);
+        before = pending.update.version;
+    }
+}
+
+}  // namespace
+
+void step(const Context& context, Channel& channel, const Input& input, Effects& effects) {
+    const Turn turn{context, channel, effects};
+    std::visit([&](const auto& i) { on_input(turn, i); }, input);
+    check_invariants(channel);
+}
+
+}  // namespace hedgerow::channel

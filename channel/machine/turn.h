@@ -1,0 +1,80 @@
+#pragma once
+
+#include "channel/machine/apply.h"
+#include "channel/machine/channel.h"
+
+/// What the phases of the machine share. One file a phase: opening, active (leader, follower), closing, disputed, reconnect.
+namespace hedgerow::channel {
+
+/// One step in progress.
+struct Turn {
+    const Context& context;
+    Channel& channel;
+    Effects& effects;
+
+    template <typename T>
+    void emit(T effect) const {
+        effects.emplace_back(std::move(effect));
+    }
+    template <typename T>
+    void send(T message) const {
+        effects.emplace_back(Send{PeerMessage(std::move(message))});
+    }
+    void fault(Rule rule) const { emit(PeerFault{rule}); }
+    void set_status(Status status) const;
+};
+
+/// Rule::none where new ops may be taken up, else why not.
+[[nodiscard]] Rule may_operate(const Turn& turn);
+/// A version that nobody has used.
+[[nodiscard]] std::uint64_t next_version(const Channel& channel);
+/// Whether `signature` is the counterparty's on `digest`.
+[[nodiscard]] bool signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature);
+
+// leader.cpp
+void leader_local_op(const Turn& turn, const LocalOp& input);
+void leader_propose(const Turn& turn, const Propose& propose, const std::vector<Rule>& verdicts);
+void leader_flush(const Turn& turn);
+void leader_signed(const Turn& turn, const StateSigned& input);
+void leader_ack(const Turn& turn, std::uint64_t version, const Signature& signature);
+void leader_reject(const Turn& turn, const Reject& reject);
+void leader_drop_queue(const Turn& turn, Rule rule);
+void leader_tick(const Turn& turn);
+
+// follower.cpp
+void follower_local_op(const Turn& turn, const LocalOp& input);
+void follower_refuse(const Turn& turn, const Refuse& refuse);
+void follower_update(const Turn& turn, const Update& update, const std::vector<Rule>& verdicts);
+void follower_flush(const Turn& turn);
+void follower_signed(const Turn& turn, const StateSigned& input);
+
+// agreed.cpp
+/// The pending update at the front becomes the agreed one, together with all that it supersedes; `theirs` is the peer's signature on
+/// the version `last`, `mine` ours.
+void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const Signature& theirs);
+
+// reconnect.cpp
+void on_connected(const Turn& turn);
+void on_disconnected(const Turn& turn);
+void on_reestablish(const Turn& turn, const Reestablish& message);
+void on_hand_over(const Turn& turn, const HandOver& message);
+void on_funds_seen(const Turn& turn, const FundsSeen& message);
+void tell_funds(const Turn& turn);
+
+// closing.cpp
+/// After a version is agreed: withdrawals to sign, a close to begin.
+void after_agreement(const Turn& turn, const std::vector<OpEntry>& ops);
+void on_close_signed(const Turn& turn, const CloseSigned& input);
+void on_close_signature(const Turn& turn, const CloseSignature& message);
+void on_withdraw_signature(const Turn& turn, const WithdrawSignature& message);
+/// Goes on above a Close whose deadline passed unmined.
+void lapse_close(const Turn& turn);
+void resume_closing(const Turn& turn);
+
+// disputed.cpp
+void on_chain_dispute(const Turn& turn, const ChainDispute& event);
+void on_chain_dispute_gone(const Turn& turn);
+void on_force_close(const Turn& turn);
+void on_chain_final(const Turn& turn);
+
+}  // namespace hedgerow::channel
