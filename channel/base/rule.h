@@ -51,7 +51,8 @@ namespace hedgerow::channel {
     X(instrument_name_malformed) X(instrument_name_too_long) X(instrument_expiry_malformed)                                \
     X(instrument_strike_malformed) X(instrument_duplicate) X(tick_out_of_range) X(lot_out_of_range)                        \
     X(risk_rates_out_of_order) X(net_exceeds_holdings) X(payer_not_origin) X(payee_only) X(kind_unsupported)                                         \
-    X(proposal_mismatch) X(state_already_signed)
+    X(proposal_mismatch) X(state_already_signed)                                                                         \
+    X(host_not_found)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,
