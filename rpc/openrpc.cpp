@@ -56,7 +56,7 @@ Json openrpc_document(std::string_view server_url) {
            "Amounts, prices and quantities are decimal strings in units of the asset, ids and digests 0x-hex, times "
            "Unix "
            "milliseconds. An optional parameter may be skipped by null. Errors carry data{name, retryable, outcome}."},
-          {"license", {{"name", "see LICENSE"}}}}}};
+          {"license", {{"name", "MIT"}}}}}};
     if (!server_url.empty()) out["servers"] = Json::array({Json{{"name", "node"}, {"url", server_url}}});
     out["methods"] = std::move(methods);
     out["components"] = {{"schemas", {{"Error", error_schema()}}}};
