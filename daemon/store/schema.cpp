@@ -1,0 +1,123 @@
+#include "daemon/store/schema.h"
+
+#include <array>
+
+namespace hedgerow::daemon {
+
+namespace {
+
+// Numbers beyond 63 bits are 16-byte blobs; protocol structs are blobs in the wire codec (spec 6.1), so a column never says less than what
+// was signed.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- The head holds everything of a channel but its updates; status, peer and agreed version stand beside it for people and queries.
+CREATE TABLE channels (
+    id BLOB PRIMARY KEY CHECK (length(id) = 32),
+    head BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    peer BLOB NOT NULL CHECK (length(peer) = 32),
+    agreed_version INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- One row an update; net is what A owes B after it, per asset.
+CREATE TABLE updates (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    is_void INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    net BLOB NOT NULL,
+    PRIMARY KEY (channel, version)
+) WITHOUT ROWID;
+
+-- What a caller's reference stands for, and what became of it (0 pending, 1 done, 2 refused).
+CREATE TABLE client_refs (
+    ref TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    request BLOB NOT NULL,
+    outcome INTEGER NOT NULL,
+    channel BLOB,
+    version INTEGER,
+    op INTEGER,
+    rule INTEGER NOT NULL DEFAULT 0,
+    result BLOB,
+    created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX client_refs_op ON client_refs (channel, version, op) WHERE channel IS NOT NULL;
+
+-- Fills, with what the market needs to report profit: average entry price and realised profit (USD 1e-16) are seen from this node.
+CREATE TABLE trades (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    op INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    instrument TEXT NOT NULL,
+    quantity BLOB NOT NULL,
+    price BLOB NOT NULL,
+    fee BLOB NOT NULL,
+    position_after BLOB NOT NULL,
+    average_price BLOB NOT NULL,
+    realised16 BLOB NOT NULL,
+    order_ref TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (channel, version, op)
+) WITHOUT ROWID;
+CREATE INDEX trades_time ON trades (time_ms);
+
+CREATE TABLE invoices (
+    id TEXT PRIMARY KEY,
+    body BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    paid_channel BLOB,
+    paid_version INTEGER,
+    paid_op INTEGER
+) WITHOUT ROWID;
+CREATE INDEX invoices_created ON invoices (created_ms);
+
+-- Openings under way; both sides remember what they promised until the channel is open.
+CREATE TABLE openings (
+    opening BLOB PRIMARY KEY CHECK (length(opening) = 16),
+    body BLOB NOT NULL,
+    created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What the signing policy must never forget, one record a channel.
+CREATE TABLE signing_records (channel BLOB PRIMARY KEY CHECK (length(channel) = 32), record BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE tx_jobs (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE peers (node_id BLOB PRIMARY KEY CHECK (length(node_id) = 32), uri TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE preimages (hash BLOB PRIMARY KEY CHECK (length(hash) = 32), preimage BLOB NOT NULL CHECK (length(preimage) = 32)) WITHOUT ROWID;
+
+-- Signed packages at slot times, kept for a dispute that may need them.
+CREATE TABLE oracle_packages (
+    feed BLOB NOT NULL,
+    time_s INTEGER NOT NULL,
+    signer BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (feed, time_s, signer)
+) WITHOUT ROWID;
+CREATE INDEX oracle_packages_time ON oracle_packages (time_s);
+
+-- The followed chain: the newest blocks, and every event of the contract with the block it was in.
+CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NULL, parent BLOB NOT NULL, time_s INTEGER NOT NULL);
+CREATE TABLE chain_events (
+    block INTEGER NOT NULL,
+    log_index INTEGER NOT NULL,
+    block_hash BLOB NOT NULL,
+    tx BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (block, log_index)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<Migration, 1> kMigrations = {{{1, kVersion1}}};
+
+}  // namespace
+
+std::span<const Migration> node_schema() { return kMigrations; }
+
+}  // namespace hedgerow::daemon
