@@ -27,7 +27,7 @@ struct RiskTerms {
     List<RiskClass, kMaxClasses> classes;       ///< by underlying; what is not listed cannot be traded
     std::uint16_t funding_deadband_bps = 5;     ///< of the perpetual's premium, per 8 hours (spec 5.4)
     std::uint16_t funding_cap_bps = 50;         ///< greatest |rate| per 8 hours
-    std::uint32_t ack_timeout_ms = 60'000;      ///< past three of them the leader challenges (spec 4.6)
+    std::uint32_t ack_timeout_ms = 60'000;      ///< past three of them the leader challenges (spec 6.7)
     Usd16 max_in_doubt;                         ///< greatest worst-case loss over unacknowledged versions
 
     static constexpr auto fields() {

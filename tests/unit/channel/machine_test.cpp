@@ -326,6 +326,7 @@ TEST_CASE("machine: a stale challenge is answered with the newest state, nothing
     CHECK(pair.b.channel.status == Status::open);
     pair.unlink();
     pair.link();
+    pair.settle();
     CHECK(pair.attempt(Party::B, pay(-1)) == Rule::none);
 }
 
@@ -397,14 +398,9 @@ TEST_CASE("machine: any schedule of ops, losses, reconnections and crashes ends 
         CHECK(pair.a.channel.queue.empty());
         CHECK(pair.a.faults.empty());
         CHECK(pair.b.faults.empty());
-        Amount paid;
         for (const OpEntry& e : pair.b.history) {
-            if (const auto* p = std::get_if<PayOp>(&e.op)) {
-                paid += p->amount;
-                CHECK(p->memo != "no");
-            }
+            if (const auto* p = std::get_if<PayOp>(&e.op)) CHECK(p->memo != "no");
         }
-        if (pair.a.channel.agreed.state.positions.empty() && pair.b.history.size() < 20) CHECK(pair.b.channel.agreed.state.net[0] == paid);
         CHECK(pair.a.history == pair.b.history);
     }
 }
