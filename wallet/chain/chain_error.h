@@ -15,6 +15,7 @@ namespace hedgerow::wallet {
     X(chain_unreachable) X(chain_http_status) X(chain_response_too_large)                                               \
     /* what it answered */                                                                                              \
     X(chain_response_malformed) X(chain_response_unexpected) X(chain_id_wrong) X(chain_block_unknown)                   \
+    X(chain_reorg_too_deep) X(chain_cursor_malformed) X(chain_cursor_mismatch)                                          \
     /* JSON-RPC and EIP-1474 errors */                                                                                  \
     X(chain_rpc_error) X(chain_method_unsupported) X(chain_limit_exceeded) X(chain_too_many_logs)                       \
     /* refused transactions and calls */                                                                                \
