@@ -3,7 +3,7 @@
 namespace hedgerow::channel {
 
 /// Called with the text of a violated assertion just before the process traps. The shell may install its own
-/// (to flush a log); the default does nothing. Must not return money-moving control: the process always ends.
+/// (to flush a log); the default writes one line to stderr. The process ends in any case.
 using AssertHandler = void (*)(const char* expression, const char* file, int line);
 void set_assert_handler(AssertHandler handler);
 

@@ -429,7 +429,7 @@ Margin state_margin(const Context& context, const Channel& channel, const Channe
 
 Rule begin_update(const Context& context, const Channel& channel, ChannelState& state, std::uint64_t version, std::uint64_t timestamp_ms) {
     if (version <= state.version || version <= channel.highest_signed) return Rule::version_must_increase;
-    if (version > kMaxVersion || version > channel.highest_signed + 2 * kWindow) return Rule::version_out_of_range;
+    if (version > kMaxVersion || version > channel.highest_signed + kMaxVersionSkip) return Rule::version_out_of_range;
     if (timestamp_ms < state.timestamp_ms) return Rule::timestamp_not_monotone;
     if (state.close_deadline != 0) {
         if (!lapsed(context, state.close_deadline)) return Rule::channel_closing;

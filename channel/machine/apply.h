@@ -15,6 +15,8 @@ struct OpScope {
 
 /// Greatest distance of a deadline or lock expiry from the update's own time, seconds.
 inline constexpr std::uint64_t kMaxLockSeconds = 30ULL * 24 * 3600;
+/// Most versions that one update may skip: void ones and a Close take versions that the follower never signs (spec 6.4).
+inline constexpr std::uint64_t kMaxVersionSkip = 4096;
 inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
 
 /// What `party` owns of an asset: deposits less withdrawals (done, or authorised and not lapsed), less or plus net.

@@ -53,12 +53,13 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
     pending.local_ids.assign(stored.update.ops.size(), 0);
     pending.is_void = stored.is_void;
+    channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
+    if (pending.is_void && pending.update.ops.empty()) return Rule::none;  // as in leader_reject
     if (pending.is_void) {
         channel.must_void = true;
     } else {
         channel.tip = pending.after;
     }
-    channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
     channel.pending.push_back(std::move(pending));
     return Rule::none;
 }

@@ -7,7 +7,12 @@ namespace {
 /// Room for the ops of one update within a frame (spec 6.1), with what surrounds them.
 constexpr std::size_t kMaxUpdateBytes = kMaxFrame - 4096;
 
-bool window_full(const Channel& channel) { return channel.pending.size() >= kWindow; }
+bool window_full(const Channel& channel) {
+    return static_cast<std::size_t>(std::count_if(channel.pending.begin(), channel.pending.end(), [](const auto& p) { return !p.is_void; })) >= kWindow;
+}
+
+/// A follower that refuses everything: no more ops go out, only the empty update that would void what it refused.
+bool too_much_void(const Channel& channel) { return channel.pending.size() >= 2 * kWindow; }
 
 void refuse(const Turn& turn, const QueuedOp& queued, Rule rule) {
     if (queued.local_id != 0) turn.emit(OpRefused{queued.local_id, rule});
@@ -100,6 +105,10 @@ void leader_propose(const Turn& turn, const Propose& propose, const std::vector<
 void leader_flush(const Turn& turn) {
     Channel& channel = turn.channel;
     if (channel.awaiting_signature || !channel.connected || window_full(channel)) return;
+    if (too_much_void(channel) && !channel.queue.empty()) {
+        leader_drop_queue(turn, Rule::window_full);
+        channel.must_void = true;
+    }
     if (channel.queue.empty() && !channel.must_void) return;
     if (may_operate(turn) != Rule::none) return;
     PendingUpdate pending;
@@ -174,7 +183,10 @@ void leader_reject(const Turn& turn, const Reject& reject) {
     for (const PendingUpdate& p : channel.pending) {
         if (!p.is_void) channel.tip = p.after;
     }
-    channel.must_void = true;
+    const bool was_empty = it->update.ops.empty();
+    std::erase_if(channel.pending, [](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt
+    // An empty update refused says that the follower signs nothing now; the next op or connection tries again.
+    channel.must_void = !was_empty;
 }
 
 void leader_drop_queue(const Turn& turn, Rule rule) {

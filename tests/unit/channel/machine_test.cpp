@@ -94,7 +94,7 @@ TEST_CASE("machine: a lying leader cannot speak for the follower, sign badly, or
     forged.base = 9;
     CHECK(rejects(forged) == Rule::base_unknown);
     forged.base = 1;
-    forged.version = 1000;
+    forged.version = 10'000;
     CHECK(rejects(forged) == Rule::version_out_of_range);
     forged.version = 2;
     forged.timestamp_ms = pair.context.now_ms + 3'600'000;
@@ -122,6 +122,24 @@ TEST_CASE("machine: the window holds 64 unacknowledged versions and no more") {
     pair.settle();
     CHECK(pair.a.history.size() == 100);
     CHECK(pair.b.signed_digests.size() <= 3);  // acknowledgement is cumulative
+    CHECK(pair.same());
+}
+
+TEST_CASE("machine: a follower that refuses everything does not choke the channel") {
+    Pair pair;
+    for (int i = 0; i < 300; ++i) {
+        pair.submit(Party::A, pay(1, "no"));
+        pair.run(pair.a, Flush{});
+        while (pair.deliver_one(pair.a)) {}
+        std::erase_if(pair.b.outbox, [](const PeerMessage& m) { return std::holds_alternative<Ack>(m); });  // and never signs what voids them
+        while (pair.deliver_one(pair.b)) {}
+    }
+    CHECK(pair.a.channel.pending.size() <= 3 * kWindow);
+    pair.unlink();
+    pair.link();
+    pair.settle();
+    CHECK(pair.attempt(Party::A, pay(1)) == Rule::none);
+    CHECK(pair.a.refused.size() == 300);
     CHECK(pair.same());
 }
 
