@@ -243,13 +243,8 @@ contract Adjudicator is IAdjudicator {
         if (block.timestamp < due) revert SettlementNotDue(due);
         delete _disputes[id];
 
-        uint256[] memory totals;
-        uint256[] memory shares;
-        {
-            int256[] memory a;
-            (a, totals) = _finalise(id, channel.assets, state.net);
-            shares = _distribute(channel, state, _priceQuery(channel, oracleSet_, open), a, totals);
-        }
+        (int256[] memory a, uint256[] memory totals) = _finalise(id, channel.assets, state.net);
+        uint256[] memory shares = _distribute(channel, state, _priceQuery(channel, oracleSet_, open), a, totals);
         if (Settlement.isStale(_challengerOf(open), _lead(open))) {
             shares[0] = Settlement.penalise(shares[0], totals[0], _challengerOf(open), channel.stalePenalty);
         }
@@ -338,7 +333,7 @@ contract Adjudicator is IAdjudicator {
         PriceQuery memory query,
         int256[] memory a,
         uint256[] memory totals
-    ) private view returns (uint256[] memory shares) {
+    ) private view returns (uint256[] memory) {
         bool absent;
         if (state.locks.length != 0) Settlement.executeLocks(a, state.locks, _registrations(state.locks));
         if (state.positions.length != 0) {
@@ -349,18 +344,12 @@ contract Adjudicator is IAdjudicator {
             absent = absent || absent0;
             a[0] += Settlement.inSettlementAsset(sum, price0, channel.assets[0].decimals);
         }
-        uint256 shortfall;
-        bool loserIsB;
-        (shares, shortfall, loserIsB) = Settlement.clamp(a, totals);
-        if (shortfall != 0 && a.length > 1 && state.version != 0) {
-            uint256[] memory prices = new uint256[](a.length);
-            for (uint256 i = 0; i < a.length; ++i) {
-                prices[i] = _assetPrice(channel.assets[i], query);
-            }
-            absent = Settlement.cover(channel.assets, state.assetMarks, prices, shares, totals, shortfall, loserIsB)
-                || absent;
+        Settlement.Outcome memory outcome = Settlement.clamp(a, totals);
+        if (outcome.shortfall != 0 && a.length > 1 && state.version != 0) {
+            Settlement.cover(outcome, channel.assets, state.assetMarks, _assetPrices(channel.assets, query));
         }
-        if (absent && block.timestamp < query.marksFrom) revert PriceMissing(query.marksFrom);
+        if ((absent || outcome.absent) && block.timestamp < query.marksFrom) revert PriceMissing(query.marksFrom);
+        return outcome.shares;
     }
 
     function _positionPrices(Position[] calldata positions, PriceQuery memory query)
@@ -374,6 +363,17 @@ contract Adjudicator is IAdjudicator {
             prices[i] = Settlement.isExpired(position, query.time)
                 ? _attestedPrice(query, position.underlying, position.expiry)
                 : _slotPrice(query, position.instrument);
+        }
+    }
+
+    function _assetPrices(Asset[] calldata assets, PriceQuery memory query)
+        private
+        view
+        returns (uint256[] memory prices)
+    {
+        prices = new uint256[](assets.length);
+        for (uint256 i = 0; i < assets.length; ++i) {
+            prices[i] = _assetPrice(assets[i], query);
         }
     }
 

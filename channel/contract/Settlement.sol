@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Asset, Lock, Position, State} from "./IAdjudicator.sol";
+import {Asset, Lock, Position} from "./IAdjudicator.sol";
 
 /// The arithmetic of settlement, spec 3.2 to 3.9. Pure: what the chain knows (holdings, prices, preimage times) is brought in
 /// arrays. Only A's side is computed; B gets the rest. With states that Rules.checkState accepts and prices below 2^96
@@ -126,55 +126,72 @@ library Settlement {
         return sum < 0 ? -int256(amount) : int256(amount);
     }
 
+    /// What a settlement comes to, and what is still missing.
+    struct Outcome {
+        uint256[] shares; // A's part of each asset
+        uint256[] totals;
+        uint256 shortfall; // of assets[0], owed by the loser
+        bool loserIsB;
+        bool absent; // a price is missing that a mark stands in for
+    }
+
     /// Spec 3.8: A's balances within [0, total], and what the loser's part of assets[0] falls short by.
-    function clamp(int256[] memory a, uint256[] memory totals)
-        internal
-        pure
-        returns (uint256[] memory shares, uint256 shortfall, bool loserIsB)
-    {
-        shares = new uint256[](a.length);
+    function clamp(int256[] memory a, uint256[] memory totals) internal pure returns (Outcome memory o) {
+        o.totals = totals;
+        o.shares = new uint256[](a.length);
         for (uint256 i = 0; i < a.length; ++i) {
             int256 total = int256(totals[i]);
-            shares[i] = a[i] < 0 ? 0 : a[i] > total ? totals[i] : uint256(a[i]);
+            o.shares[i] = a[i] < 0 ? 0 : a[i] > total ? totals[i] : uint256(a[i]);
         }
         if (a[0] < 0) {
-            shortfall = uint256(-a[0]);
+            o.shortfall = uint256(-a[0]);
         } else if (a[0] > int256(totals[0])) {
-            shortfall = uint256(a[0]) - totals[0];
-            loserIsB = true;
+            o.shortfall = uint256(a[0]) - totals[0];
+            o.loserIsB = true;
         }
     }
 
-    /// Spec 3.8: covers a shortfall from the loser's other assets, in order, each at its price less its haircut. Changes
-    /// `shares`. `prices` are per asset the slot price at T, 0 for absent; `absent` says that a mark had to stand in.
-    function cover(
+    /// Spec 3.8: covers a shortfall from the loser's other assets, in order, each at its price less its haircut. `prices` are
+    /// per asset the slot price at T, 0 for absent.
+    function cover(Outcome memory o, Asset[] calldata assets, uint128[] calldata marks, uint256[] memory prices)
+        internal
+        pure
+    {
+        for (uint256 i = 1; i < assets.length && o.shortfall > 0; ++i) {
+            uint256 have = o.loserIsB ? o.totals[i] - o.shares[i] : o.shares[i];
+            if (have == 0 || assets[i].haircutBps == BPS) continue;
+            (uint256 num, uint256 den) = coverRate(o, assets, marks, prices, i);
+            uint256 take;
+            (take, o.shortfall) = coverFrom(have, o.shortfall, num, den);
+            o.shares[i] = o.loserIsB ? o.shares[i] + take : o.shares[i] - take;
+        }
+    }
+
+    /// What one unit of assets[0] costs in units of asset i, as a fraction; notes a missing price.
+    function coverRate(
+        Outcome memory o,
         Asset[] calldata assets,
         uint128[] calldata marks,
         uint256[] memory prices,
-        uint256[] memory shares,
-        uint256[] memory totals,
-        uint256 shortfall,
-        bool loserIsB
-    ) internal pure returns (bool absent) {
+        uint256 i
+    ) private pure returns (uint256 num, uint256 den) {
         (uint256 price0, bool absent0) = assetPrice(assets[0], prices[0], marks[0]);
-        for (uint256 i = 1; i < assets.length && shortfall > 0; ++i) {
-            Asset calldata asset = assets[i];
-            uint256 have = loserIsB ? totals[i] - shares[i] : shares[i];
-            if (have == 0 || asset.haircutBps == BPS) continue;
-            (uint256 price, bool absentI) = assetPrice(asset, prices[i], marks[i]);
-            absent = absent || absent0 || absentI;
-            uint256 num = price0 * 10 ** asset.decimals * BPS;
-            uint256 den = 10 ** assets[0].decimals * price * (BPS - asset.haircutBps);
-            uint256 take = mulDivUp(shortfall, num, den);
-            if (take < have) {
-                shortfall = 0;
-            } else {
-                take = have;
-                uint256 covered = mulDiv(take, den, num);
-                shortfall = covered < shortfall ? shortfall - covered : 0;
-            }
-            shares[i] = loserIsB ? shares[i] + take : shares[i] - take;
-        }
+        (uint256 price, bool absent) = assetPrice(assets[i], prices[i], marks[i]);
+        o.absent = o.absent || absent0 || absent;
+        num = price0 * 10 ** assets[i].decimals * BPS;
+        den = 10 ** assets[0].decimals * price * (BPS - assets[i].haircutBps);
+    }
+
+    /// What of `have` is taken, and what of the shortfall is left.
+    function coverFrom(uint256 have, uint256 shortfall, uint256 num, uint256 den)
+        private
+        pure
+        returns (uint256 take, uint256 left)
+    {
+        take = mulDivUp(shortfall, num, den);
+        if (take < have) return (take, 0);
+        uint256 covered = mulDiv(have, den, num);
+        return (have, covered < shortfall ? shortfall - covered : 0);
     }
 
     /// Spec 3.9: A's part of assets[0] after a stale challenger's penalty.

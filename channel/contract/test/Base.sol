@@ -55,12 +55,18 @@ abstract contract Base {
 
     receive() external payable {}
 
-    function deployAdjudicator() internal returns (IAdjudicator deployed) {
-        bytes memory code = vm.parseJsonBytes(vm.readFile("artifact/Adjudicator.json"), ".bytecode");
+    function deployAdjudicator() internal returns (IAdjudicator) {
+        return IAdjudicator(deployArtifact("Adjudicator"));
+    }
+
+    /// Deploys what is committed.
+    function deployArtifact(string memory name) internal returns (address deployed) {
+        string memory path = string.concat("artifact/", name, ".json");
+        bytes memory code = vm.parseJsonBytes(vm.readFile(path), ".bytecode");
         assembly ("memory-safe") {
             deployed := create(0, add(code, 0x20), mload(code))
         }
-        check(address(deployed).code.length != 0, "deployed");
+        check(deployed.code.length != 0, "deployed");
     }
 
     // ---- assertions --------------------------------------------------------------------------------------------------
@@ -333,7 +339,8 @@ abstract contract Base {
         pure
         returns (bytes memory)
     {
-        return sealed_(key, bytes.concat(points, bytes6(uint48(milliseconds)), bytes4(uint32(32)), bytes3(uint24(count))));
+        return
+            sealed_(key, bytes.concat(points, bytes6(uint48(milliseconds)), bytes4(uint32(32)), bytes3(uint24(count))));
     }
 
     function sealed_(uint256 key, bytes memory body) internal pure returns (bytes memory) {

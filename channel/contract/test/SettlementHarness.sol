@@ -51,28 +51,18 @@ contract SettlementHarness {
             absent = absent || absent0;
             a[0] += Settlement.inSettlementAsset(sum, price0, c.assets[0].decimals);
         }
-        bool absentCover;
-        (result.a, absentCover) = cover(c, a, result.totals);
-        if ((absent || absentCover) && !c.graceOver) {
+        Settlement.Outcome memory o = Settlement.clamp(a, result.totals);
+        if (o.shortfall != 0 && a.length > 1 && c.state.version != 0) {
+            Settlement.cover(o, c.assets, c.state.assetMarks, c.assetPrices);
+        }
+        if ((absent || o.absent) && !c.graceOver) {
             result.priceMissing = true;
-            result.a = new uint256[](0);
             return result;
         }
+        result.a = o.shares;
         if (Settlement.isStale(c.challenger, c.lead)) {
             result.a[0] = Settlement.penalise(result.a[0], result.totals[0], c.challenger, c.stalePenalty);
         }
-    }
-
-    function cover(Case calldata c, int256[] memory a, uint256[] memory totals)
-        private
-        pure
-        returns (uint256[] memory shares, bool absent)
-    {
-        uint256 shortfall;
-        bool loserIsB;
-        (shares, shortfall, loserIsB) = Settlement.clamp(a, totals);
-        if (shortfall == 0 || a.length == 1 || c.state.version == 0) return (shares, false);
-        absent = Settlement.cover(c.assets, c.state.assetMarks, c.assetPrices, shares, totals, shortfall, loserIsB);
     }
 
     function registrations(Case calldata c) private pure returns (uint256[] memory times) {

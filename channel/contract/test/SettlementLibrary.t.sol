@@ -12,7 +12,7 @@ contract SettlementLibraryTest is Base {
 
     function setUp() public override {
         super.setUp();
-        harness = new SettlementHarness();
+        harness = SettlementHarness(deployArtifact("SettlementHarness"));
     }
 
     /// x * y as high and low words, by halves.
@@ -140,7 +140,8 @@ contract SettlementLibraryTest is Base {
         c.registeredAt = new uint64[](count);
         for (uint256 i = 0; i < count; ++i) {
             uint256 r = draw(seed, 300 + i);
-            c.state.locks[i] = Lock(bytes32(i), 500, uint8(draw(r, 1) % c.assets.length), int128(signedOf(draw(r, 2), 96)));
+            c.state.locks[i] =
+                Lock(bytes32(i), 500, uint8(draw(r, 1) % c.assets.length), int128(signedOf(draw(r, 2), 96)));
             c.registeredAt[i] = [uint64(0), 499, 500, 501][r % 4];
         }
     }
@@ -184,9 +185,7 @@ contract SettlementLibraryTest is Base {
         cases[1] = randomCase(draw(seed, 9));
         SettlementHarness.Result[] memory r = harness.settleMany(cases);
         for (uint256 i = 0; i < 2; ++i) {
-            same(
-                uint256(keccak256(abi.encode(r[i]))), uint256(keccak256(abi.encode(harness.settle(cases[i])))), "same"
-            );
+            same(uint256(keccak256(abi.encode(r[i]))), uint256(keccak256(abi.encode(harness.settle(cases[i])))), "same");
         }
     }
 }
