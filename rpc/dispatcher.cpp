@@ -135,10 +135,11 @@ Dispatcher::Dispatcher(DispatcherOptions options) : m_options(std::move(options)
 }
 
 void Dispatcher::bind(std::string_view method, Handler handler) {
-    ASSERT(find_method(method) != nullptr);
+    const MethodSpec* spec = find_method(method);
+    ASSERT(spec != nullptr);
     ASSERT(handler != nullptr);
-    const bool added =
-        m_handlers.emplace(std::string(method), std::make_shared<const Handler>(std::move(handler))).second;
+    Bound bound{spec, std::make_shared<const Handler>(std::move(handler))};
+    const bool added = m_handlers.emplace(std::string(method), std::move(bound)).second;
     ASSERT(added);
 }
 
@@ -184,18 +185,18 @@ void Dispatcher::start(const std::shared_ptr<Batch>& batch, std::size_t index, c
     const Reply reply(slot);
 
     const auto& name = request["method"].get_ref<const std::string&>();
-    slot->method = find_method(name);
-    const auto handler = m_handlers.find(name);
-    if (slot->method == nullptr || handler == m_handlers.end()) {
+    const auto bound = m_handlers.find(name);
+    if (bound == m_handlers.end()) {
         return reply.error(protocol_error(kMethodNotFound, "method_unknown", "Method not found"));
     }
+    slot->method = bound->second.method;
     if (!allows(scopes, slot->method->scope)) {
         return reply.error(from_node_error(NodeError::scope_denied,
                                            fmt::format("{} needs {}", name, scope_name(slot->method->scope))));
     }
     auto params = bind_params(*slot->method, request.contains("params") ? request["params"] : Json());
     if (!params) return reply.error(invalid_params(params.error()));
-    call(handler->second, std::move(*params), reply);
+    call(bound->second.handler, std::move(*params), reply);
 }
 
 void Dispatcher::call(const std::shared_ptr<const Handler>& handler, Json params, Reply reply) const {

@@ -56,11 +56,15 @@ class Dispatcher {
 
   private:
     struct Batch;
+    struct Bound {
+        const MethodSpec* method;
+        std::shared_ptr<const Handler> handler;
+    };
     void start(const std::shared_ptr<Batch>& batch, std::size_t index, const Json& request, Scopes scopes) const;
     void call(const std::shared_ptr<const Handler>& handler, Json params, Reply reply) const;
 
     const DispatcherOptions m_options;
-    std::map<std::string, std::shared_ptr<const Handler>, std::less<>> m_handlers;
+    std::map<std::string, Bound, std::less<>> m_handlers;
 };
 
 }  // namespace hedgerow::rpc

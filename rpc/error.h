@@ -56,7 +56,6 @@ struct RpcError {
       "wallet balance shows what it holds; fees need some too")                                                      \
     X(peer_unreachable, true, "the peer cannot be reached", "check its URI, and that it runs")                       \
     X(peer_refused, false, "the peer refused", "")                                                                   \
-    X(peer_uri_malformed, false, "a peer is <node id>@host:port", "the peer's node info shows its URI")              \
     X(payment_no_route, true, "no route to the payee", "open a channel with it, or try a smaller amount")            \
     X(chain_unreachable, true, "the chain node does not answer", "check the chain URL in the configuration")         \
     X(chain_not_synced, true, "the node is still catching up with the chain", "node info shows how far it is")       \

@@ -39,6 +39,11 @@ Schema secret(std::int64_t max_length) {
     out.secret = true;
     return out;
 }
+Schema new_secret(std::int64_t max_length) {
+    Schema out = secret(max_length);
+    out.chosen = true;
+    return out;
+}
 Schema amount() {
     return of_kind(SchemaKind::amount);
 }

@@ -37,6 +37,7 @@ struct Schema {
     std::vector<Field> fields;           ///< of an object
     std::shared_ptr<const Schema> item;  ///< of an array
     bool secret = false;                 ///< a password or phrase: asked for without echo, never logged
+    bool chosen = false;                 ///< a secret that this call sets: asked for twice
 };
 
 struct Field {
@@ -52,6 +53,7 @@ namespace schema {
 [[nodiscard]] Schema number();
 [[nodiscard]] Schema string(std::int64_t max_length, std::int64_t min_length = 1);
 [[nodiscard]] Schema secret(std::int64_t max_length);
+[[nodiscard]] Schema new_secret(std::int64_t max_length);
 [[nodiscard]] Schema amount();
 [[nodiscard]] Schema signed_amount();
 [[nodiscard]] Schema hash();

@@ -11,6 +11,9 @@ constexpr std::int64_t kMaxPassword = 1024;
 Field password(std::string description) {
     return required("password", secret(kMaxPassword), std::move(description));
 }
+Field new_password(std::string description) {
+    return required("password", new_secret(kMaxPassword), std::move(description));
+}
 
 Schema balance_result() {
     return array(object({
@@ -27,15 +30,16 @@ void add_keys(Methods& out) {
         {.name = "wallet_create",
          .summary = "Create a wallet and show its recovery phrase once",
          .scope = Scope::admin,
-         .params = {password("encrypts the seed file")},
+         .params = {new_password("encrypts the seed file")},
          .result = object({required("mnemonic", string(512), "BIP-39 phrase: write it down, it is not shown again"),
                            required("address", address(), "first address")}),
          .details = "Whoever has the phrase has the money. Refused where a wallet exists."});
-    out.push_back({.name = "wallet_restore",
-                   .summary = "Create the wallet from a recovery phrase",
-                   .scope = Scope::admin,
-                   .params = {password("encrypts the seed file"), required("mnemonic", secret(512), "BIP-39 phrase")},
-                   .result = object({required("address", address(), "first address")})});
+    out.push_back(
+        {.name = "wallet_restore",
+         .summary = "Create the wallet from a recovery phrase",
+         .scope = Scope::admin,
+         .params = {new_password("encrypts the seed file"), required("mnemonic", secret(512), "BIP-39 phrase")},
+         .result = object({required("address", address(), "first address")})});
     out.push_back({.name = "wallet_unlock",
                    .summary = "Unlock spending and trading",
                    .scope = Scope::admin,
@@ -57,7 +61,7 @@ void add_keys(Methods& out) {
     out.push_back({.name = "wallet_export",
                    .summary = "Export a key as an Ethereum keystore (version 3)",
                    .scope = Scope::admin,
-                   .params = {password("encrypts the keystore"),
+                   .params = {new_password("encrypts the keystore"),
                               optional("address", address(), "which key (default: the first)")},
                    .result = object({required("keystore", any(), "keystore JSON")})});
 }
