@@ -60,6 +60,7 @@ contract AttestTest is Base {
         expect("F", 30, 3);
     }
 
+    /// forge-config: default.fuzz.runs = 50
     function test_signers_never_fall(uint8[12] memory counts, uint96[12] memory prices) public {
         uint8 best;
         uint96 kept;

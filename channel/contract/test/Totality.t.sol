@@ -97,6 +97,7 @@ contract TotalityTest is Base {
         }
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function test_settle_pays_what_challenge_took(uint256 seed) public {
         Channel memory c = randomChannel(seed);
         uint64 time = pricingTime();
