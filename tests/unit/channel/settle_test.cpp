@@ -293,6 +293,17 @@ TEST_CASE("settle: B's shortfall mirrors A's") {
     CHECK(result.b[0].is_zero());
 }
 
+TEST_CASE("settle: nobody falls short with exactly nothing or everything") {
+    World world;
+    for (const long long net : {1'000'000'000LL, -1'000'000'000LL}) {
+        world.state.net[0] = coins(net);
+        CHECK_FALSE(world.at(kEnd).result.loser.has_value());
+        world.state.net[0] = coins(net + (net > 0 ? 1 : -1));
+        CHECK(world.at(kEnd).result.loser == (net > 0 ? Party::A : Party::B));
+        CHECK(world.at(kEnd).result.shortfall == U256(1));
+    }
+}
+
 TEST_CASE("settle: what no asset covers is the winner's loss") {
     World world;
     world.holdings[1].deposit_a = coins(10'000'000'000'000'000);
