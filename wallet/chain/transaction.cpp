@@ -5,6 +5,7 @@
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "wallet/chain/rlp.h"
+#include "wallet/keys/private_key.h"
 
 namespace hedgerow::wallet {
 
@@ -108,6 +109,10 @@ SignedTransaction assemble_transaction(const Transaction& body, const Signature&
     SignedTransaction out{body, signature, typed(fields), {}};
     out.hash = TxHash{channel::keccak256(out.raw).data};
     return out;
+}
+
+SignedTransaction sign_transaction(const Transaction& body, const PrivateKey& key) {
+    return assemble_transaction(body, key.sign(transaction_digest(body)));
 }
 
 std::optional<SignedTransaction> decode_transaction(ByteView raw) {

@@ -9,6 +9,8 @@
 
 namespace hedgerow::wallet {
 
+class PrivateKey;
+
 /// An EIP-2930 access list entry.
 struct AccessEntry {
     channel::Address address;
@@ -41,6 +43,7 @@ struct SignedTransaction {
 [[nodiscard]] channel::Digest transaction_digest(const Transaction& body);
 /// Joins a body with the compact (EIP-2098) signature over its digest.
 [[nodiscard]] SignedTransaction assemble_transaction(const Transaction& body, const channel::Signature& signature);
+[[nodiscard]] SignedTransaction sign_transaction(const Transaction& body, const PrivateKey& key);
 /// Reads a raw type 2 transaction; nothing where it is not exactly one canonical, low-s signed transaction.
 [[nodiscard]] std::optional<SignedTransaction> decode_transaction(channel::ByteView raw);
 /// Who signed; nothing for a signature that recovers to no key.
