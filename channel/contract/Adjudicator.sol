@@ -13,6 +13,7 @@ import {
     State,
     Withdraw
 } from "./IAdjudicator.sol";
+import {DisputeSlot} from "./DisputeSlot.sol";
 import {Hashing} from "./Hashing.sol";
 import {Packages} from "./Packages.sol";
 import {Rules} from "./Rules.sol";
@@ -21,13 +22,14 @@ import {Transfers} from "./Transfers.sol";
 
 /// @title Hedgerow's adjudicator
 /// @dev Reading order: IAdjudicator (what), Settlement (the arithmetic), this file (storage, checks and the order of effects), then
-/// Rules, Hashing, Packages, Transfers. Effects come before payments, and every function that pays or measures a balance is
+/// Rules, Hashing, Packages, Transfers, DisputeSlot. Effects come before payments, and every function that pays or measures a balance is
 /// locked against re-entry.
 contract Adjudicator is IAdjudicator {
+    using DisputeSlot for uint256;
+
     uint256 private constant MASK_120 = 2 ** 120 - 1;
     uint256 private constant FINAL = 1 << 240;
     uint256 private constant HAS_WITHDRAWALS = 1 << 241;
-    uint256 private constant MAX_LEAD = 127;
     uint256 private constant MAX_AUTHORIZATION_TIME = 1 days;
 
     uint256 private immutable CHAIN_ID = block.chainid;
@@ -42,7 +44,7 @@ contract Adjudicator is IAdjudicator {
     mapping(bytes32 => mapping(address => Holding)) private _holdings;
     /// channel -> token -> withdrawals of A (128 bits) and B (128), read only where HAS_WITHDRAWALS is set
     mapping(bytes32 => mapping(address => uint256)) private _withdrawals;
-    /// channel -> digest (160 bits), version (48), end (40), lead (7), challenger (1); 0 when no dispute is open
+    /// channel -> its open dispute, see DisputeSlot; 0 when none is open
     mapping(bytes32 => uint256) private _disputes;
     /// hash of (oracle set, feed, time) -> price (96 bits), signers (8)
     mapping(bytes32 => uint256) private _prices;
@@ -170,7 +172,7 @@ contract Adjudicator is IAdjudicator {
         Rules.checkNet(agreement.net);
         uint256 open = _disputes[id];
         if (open != 0) {
-            if (agreement.version <= _version(open)) revert VersionMustIncrease();
+            if (agreement.version <= open.versionOf()) revert VersionMustIncrease();
             delete _disputes[id];
         }
         _checkSigners(channel, Hashing.close(id, agreement), signatureA, signatureB);
@@ -200,7 +202,7 @@ contract Adjudicator is IAdjudicator {
         uint256 challenger = _challenger(channel, id, state.version, authorization);
         uint256 digest = _checkState(channel, id, state, signatureA, signatureB);
         uint256 end = block.timestamp + channel.disputePeriod;
-        _disputes[id] = _pack(digest, state.version, end, 0, challenger);
+        _disputes[id] = DisputeSlot.pack(digest, state.version, end, 0, challenger);
         emit Challenged(id, uint8(challenger), secret, uint64(end), state);
     }
 
@@ -224,12 +226,11 @@ contract Adjudicator is IAdjudicator {
     ) private {
         uint256 open = _disputes[id];
         if (open == 0) revert NotDisputed();
-        if (block.timestamp >= _end(open)) revert DisputeEnded();
-        if (state.version <= _version(open)) revert VersionMustIncrease();
+        if (block.timestamp >= open.endOf()) revert DisputeEnded();
+        if (state.version <= open.versionOf()) revert VersionMustIncrease();
         uint256 digest = _checkState(channel, id, state, signatureA, signatureB);
-        uint256 lead = _lead(open) + state.version - _version(open);
-        if (lead > MAX_LEAD) lead = MAX_LEAD;
-        _disputes[id] = _pack(digest, state.version, _end(open), lead, _challengerOf(open));
+        uint256 lead = open.leadOf() + state.version - open.versionOf();
+        _disputes[id] = DisputeSlot.pack(digest, state.version, open.endOf(), lead, open.challengerOf());
         emit Responded(id, state);
     }
 
@@ -239,14 +240,14 @@ contract Adjudicator is IAdjudicator {
         uint256 open = _disputes[id];
         if (open == 0) revert NotDisputed();
         _checkRecorded(id, open, state);
-        uint256 due = Settlement.dueTime(_end(open), state.locks);
+        uint256 due = Settlement.dueTime(open.endOf(), state.locks);
         if (block.timestamp < due) revert SettlementNotDue(due);
         delete _disputes[id];
 
         (int256[] memory a, uint256[] memory totals) = _finalise(id, channel.assets, state.net);
         uint256[] memory shares = _distribute(channel, state, _priceQuery(channel, oracleSet_, open), a, totals);
-        if (Settlement.isStale(_challengerOf(open), _lead(open))) {
-            shares[0] = Settlement.penalise(shares[0], totals[0], _challengerOf(open), channel.stalePenalty);
+        if (Settlement.isStale(open.challengerOf(), open.leadOf())) {
+            shares[0] = Settlement.penalise(shares[0], totals[0], open.challengerOf(), channel.stalePenalty);
         }
         emit Settled(id, state.version, shares, _payOut(channel, shares, totals));
     }
@@ -322,7 +323,7 @@ contract Adjudicator is IAdjudicator {
         query.oracleSet = oracleSet_;
         query.threshold = channel.oracleThreshold;
         query.slot = channel.priceSlot;
-        query.time = Settlement.valuationTime(_end(open) - channel.disputePeriod, query.slot);
+        query.time = Settlement.valuationTime(open.endOf() - channel.disputePeriod, query.slot);
         query.marksFrom = query.time + Settlement.SLOTS * query.slot + channel.priceGrace;
     }
 
@@ -487,8 +488,8 @@ contract Adjudicator is IAdjudicator {
 
     /// Checks that a state is the one a dispute has recorded.
     function _checkRecorded(bytes32 id, uint256 open, State calldata state) private view {
-        if (_version(open) == 0) return Rules.checkInitial(state);
-        if (uint160(uint256(stateDigest(id, state))) != uint160(open)) revert StateMismatch();
+        if (open.versionOf() == 0) return Rules.checkInitial(state);
+        if (uint160(uint256(stateDigest(id, state))) != open.digestOf()) revert StateMismatch();
     }
 
     function _checkSigners(
@@ -521,32 +522,6 @@ contract Adjudicator is IAdjudicator {
         revert NotAParty();
     }
 
-    // ---- a dispute's slot --------------------------------------------------------------------------------------------
-
-    function _pack(uint256 digest, uint256 version, uint256 end, uint256 lead, uint256 challenger)
-        private
-        pure
-        returns (uint256)
-    {
-        return digest | version << 160 | end << 208 | lead << 248 | challenger << 255;
-    }
-
-    function _version(uint256 open) private pure returns (uint256) {
-        return uint48(open >> 160);
-    }
-
-    function _end(uint256 open) private pure returns (uint256) {
-        return uint40(open >> 208);
-    }
-
-    function _lead(uint256 open) private pure returns (uint256) {
-        return (open >> 248) & MAX_LEAD;
-    }
-
-    function _challengerOf(uint256 open) private pure returns (uint256) {
-        return open >> 255;
-    }
-
     // ---- views -------------------------------------------------------------------------------------------------------
 
     /// @inheritdoc IAdjudicator
@@ -571,11 +546,11 @@ contract Adjudicator is IAdjudicator {
         returns (uint160 digest, uint64 version, uint64 end, uint8 lead, uint8 challenger)
     {
         uint256 open = _disputes[id];
-        digest = uint160(open);
-        version = uint64(_version(open));
-        end = uint64(_end(open));
-        lead = uint8(_lead(open));
-        challenger = uint8(_challengerOf(open));
+        digest = open.digestOf();
+        version = uint64(open.versionOf());
+        end = uint64(open.endOf());
+        lead = uint8(open.leadOf());
+        challenger = uint8(open.challengerOf());
     }
 
     /// @inheritdoc IAdjudicator
