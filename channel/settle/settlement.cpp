@@ -235,7 +235,7 @@ Settlement settle_case(const SettlementCase& facts) {
     return out;
 }
 
-SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const Holdings> holdings, const Dispute& dispute,
+SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const Holdings> holdings, const OpenDispute& dispute,
                        std::uint64_t now_s, const AttestedPrice& attested, const RegisteredTime& registered) {
     ASSERT(dispute.end_s >= terms.dispute_period);
     const std::uint64_t valuation_s = valuation_time(dispute.end_s - terms.dispute_period, terms.price_slot);

@@ -86,7 +86,7 @@ struct Settlement {
 [[nodiscard]] Settlement settle_case(const SettlementCase& facts);
 
 /// An open dispute as the chain records it.
-struct Dispute {
+struct OpenDispute {
     std::uint64_t end_s = 0;  ///< start + disputePeriod
     std::uint64_t lead = 0;
     Party challenger = Party::A;
@@ -102,7 +102,7 @@ struct SettleAnswer {
 
 /// Whether the contract would settle at `now_s` (block timestamp), and to what (spec 3.5).
 [[nodiscard]] SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const Holdings> holdings,
-                                     const Dispute& dispute, std::uint64_t now_s, const AttestedPrice& attested,
+                                     const OpenDispute& dispute, std::uint64_t now_s, const AttestedPrice& attested,
                                      const RegisteredTime& registered);
 
 /// Spec 3.11: A's payout per asset of a cooperative close, or net_exceeds_holdings. `net` and `holdings` have one length.

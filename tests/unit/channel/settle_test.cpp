@@ -22,7 +22,7 @@ struct World {
     Terms terms;
     State state;
     std::vector<Holdings> holdings = {{coins(1'000'000'000), coins(1'000'000'000), {}, {}}, {}};
-    Dispute dispute{kEnd, 0, Party::A};
+    OpenDispute dispute{kEnd, 0, Party::A};
     std::map<std::pair<Feed, std::uint64_t>, Price> attested;
     std::map<LockHash, std::uint64_t> registered;
 
