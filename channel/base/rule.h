@@ -52,7 +52,7 @@ namespace hedgerow::channel {
     X(instrument_strike_malformed) X(instrument_duplicate) X(tick_out_of_range) X(lot_out_of_range)                        \
     X(risk_rates_out_of_order) X(net_exceeds_holdings) X(payer_not_origin) X(payee_only) X(kind_unsupported)                                         \
     X(proposal_mismatch) X(state_already_signed)                                                                         \
-    X(host_not_found)
+    X(host_not_found) X(oracles_unacceptable)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,
