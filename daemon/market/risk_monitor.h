@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+
+#include "daemon/market/account.h"
+#include "daemon/market/market_types.h"
+
+namespace hedgerow::daemon {
+
+class Node;
+
+/// Marks open positions to the oracles, calls margin, and liquidates a counterparty below maintenance; one that does not let itself be
+/// liquidated is challenged on chain (DESIGN 6). One op of each purpose is under way per channel at a time.
+class RiskMonitor {
+  public:
+    RiskMonitor(Node& node, const MarketConfig& config, PriceOf price_of) : m_node(node), m_config(config), m_price_of(std::move(price_of)) {}
+
+    /// Looks at a channel again: after a new price, a new state, or some time.
+    void check(const channel::Channel& channel, std::uint64_t now_ms);
+    void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op);
+    void forget(const channel::ChannelId& id) { m_channels.erase(id); }
+
+    [[nodiscard]] MarginInfo margin(const channel::Channel& channel) const;
+
+  private:
+    struct FeedMark {
+        std::uint64_t since_ms = 0;   ///< of the last mark that we saw agreed or sent
+        bool under_way = false;
+    };
+    struct Watched {
+        std::map<channel::Feed, FeedMark> marks;
+        bool liquidating = false;
+        std::uint32_t refusals = 0;           ///< of liquidations, in a row
+        std::uint64_t refused_since_ms = 0;
+        MarginStatus status = MarginStatus::ok;
+        std::uint64_t calls = 0;
+        std::uint64_t last_call_ms = 0;
+        std::uint64_t liquidations = 0;
+    };
+
+    [[nodiscard]] channel::Context context() const;
+    void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
+    void mark_feeds(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent);
+    void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op, std::uint64_t now_ms);
+    void liquidate(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
+    void liquidation_refused(const channel::ChannelId& id, channel::Rule rule);
+
+    Node& m_node;
+    const MarketConfig& m_config;
+    PriceOf m_price_of;
+    std::map<channel::ChannelId, Watched> m_channels;
+};
+
+}  // namespace hedgerow::daemon
