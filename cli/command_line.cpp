@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "cli/help.h"
 #include "cli/names.h"
@@ -77,8 +79,7 @@ struct Parser {
         const std::string name = option_name(field);
         auto& values = named[method.name][field.name];
         if (field.schema.kind == SchemaKind::boolean) {
-            verb.add_flag_function(fmt::format("{}{{true}}", name), [](std::int64_t) {});
-            verb.get_option(name)->each([&values](const std::string& text) { values.push_back(text); });
+            verb.add_flag_callback(name, [&values] { values.emplace_back("true"); });
             return;
         }
         const bool list = field.schema.kind == SchemaKind::array;
@@ -126,6 +127,46 @@ struct Parser {
     std::map<std::string, std::map<std::string, std::vector<std::string>>> named;
 };
 
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+        }
+    }
+    return row[b.size()];
+}
+
+/// CLI11 says of a misspelt verb only that one is missing; this names it, and the one that was probably meant.
+std::optional<std::string> misspelt(const CLI::App& command, const std::vector<std::string>& arguments,
+                                    std::size_t from) {
+    const auto word = std::find_if(arguments.begin() + static_cast<std::ptrdiff_t>(from), arguments.end(),
+                                   [](const std::string& text) { return !text.starts_with('-'); });
+    if (word == arguments.end() || word->size() > 40) return std::nullopt;
+    std::string meant;
+    for (const CLI::App* candidate : command.get_subcommands({})) {
+        const std::string& name = candidate->get_name();
+        if (name == *word) return std::nullopt;
+        if (edit_distance(name, *word) <= 2 &&
+            (meant.empty() || edit_distance(name, *word) < edit_distance(meant, *word)))
+            meant = name;
+    }
+    return fmt::format("unknown word: {}{}", *word, meant.empty() ? "" : fmt::format("; did you mean {}?", meant));
+}
+
+UsageError explain(const Parser& parser, const std::vector<std::string>& arguments, const std::string& text) {
+    const std::string seen = parser.recognised();
+    if (seen.find(' ') != std::string::npos) return {text, seen};
+    const auto at = std::find(arguments.begin(), arguments.end(), seen);
+    const bool in_group = !seen.empty() && at != arguments.end();
+    const CLI::App& command = in_group ? *parser.groups.at(seen) : parser.app;
+    const auto from = in_group ? static_cast<std::size_t>(at - arguments.begin()) + 1 : 0;
+    return {misspelt(command, arguments, from).value_or(text), seen};
+}
+
 }  // namespace
 
 Command parse_command_line(const std::vector<std::string>& arguments) {
@@ -141,7 +182,7 @@ Command parse_command_line(const std::vector<std::string>& arguments) {
     } catch (const CLI::CallForVersion& version) {
         return ShowText{fmt::format("{}\n", version.what())};
     } catch (const CLI::ParseError& error) {
-        return UsageError{error.what(), parser.recognised()};
+        return explain(parser, arguments, error.what());
     }
     return parser.result();
 }

@@ -129,7 +129,7 @@ std::string params_text(const MethodSpec& method) {
         const std::string option = fmt::format("  {} {}", option_name(field), value_name(field.schema));
         const std::string description =
             field.schema.secret
-                ? fmt::format("{} {}; asked for without echo unless a file (or - for standard input) is named",
+                ? fmt::format("{}: {}; asked for without echo unless a file (or - for standard input) is named",
                               field.name, field.description)
                 : fmt::format("{}{}{}", field.description, range_text(field.schema),
                               field.required ? " [required]" : "");
