@@ -19,7 +19,7 @@ namespace hedgerow::wallet {
     /* sealed files */                                                                                                  \
     X(wallet_exists) X(wallet_missing) X(wallet_password_wrong) X(wallet_password_empty) X(wallet_password_too_long)    \
     X(wallet_file_truncated) X(wallet_file_corrupt) X(wallet_file_newer) X(wallet_file_too_large)                       \
-    X(wallet_file_wrong_kind) X(wallet_file_readable_by_others) X(wallet_key_wrong) X(kdf_out_of_range)                 \
+    X(wallet_file_wrong_kind) X(wallet_key_wrong) X(kdf_out_of_range)                                                     \
     X(kdf_out_of_memory)                                                                                                \
     /* keystore v3 */                                                                                                   \
     X(keystore_malformed) X(keystore_too_large) X(keystore_version_unsupported) X(keystore_cipher_unsupported)          \
