@@ -20,7 +20,7 @@ struct HttpUrl {
 [[nodiscard]] std::optional<HttpUrl> parse_http_url(std::string_view url);
 
 struct HttpClientOptions {
-    std::uint32_t connect_timeout_ms = 5'000;   ///< name look-up and connection
+    std::uint32_t connect_timeout_ms = 5'000;   ///< to connect; a name look-up that hangs is waited for
     std::uint32_t request_timeout_ms = 30'000;  ///< from the first byte sent to the last received
     std::uint32_t keep_alive_ms = 20'000;       ///< an idle connection older than this is not reused
     std::uint64_t max_response_bytes = 16 << 20;
