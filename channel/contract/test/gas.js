@@ -6,10 +6,10 @@ const fs = require("fs");
 const net = require("net");
 const path = require("path");
 const {ethers} = require("../../../node_modules/ethers");
+const foundry = require("./foundry.js");
 const redstone = require("../../../node_modules/@redstone-finance/protocol");
 
 const CONTRACT = path.join(__dirname, "..");
-const ANVIL = path.join(CONTRACT, "../../node_modules/.bin/anvil");
 const START = 1_800_000_000;
 const NONE = {r: ethers.ZeroHash, vs: ethers.ZeroHash};
 const BY_SENDER = {deadline: 0, signature: NONE};
@@ -53,7 +53,7 @@ function freePort() {
 
 async function withAnvil(use) {
     const port = await freePort();
-    const child = spawn(ANVIL, ["--port", String(port), "--timestamp", String(START), "--silent", "--hardfork", "prague"], {stdio: "ignore"});
+    const child = spawn(foundry("anvil"), ["--port", String(port), "--timestamp", String(START), "--silent", "--hardfork", "prague"], {stdio: "ignore"});
     const provider = new ethers.JsonRpcProvider(`http://127.0.0.1:${port}`, 31337, {staticNetwork: true, cacheTimeout: -1});
     try {
         for (let tries = 0; ; ++tries) {
