@@ -1,0 +1,248 @@
+#include "channel/crypto/signature.h"
+#include "channel/messages/typed.h"
+#include "daemon/api/format.h"
+
+namespace hedgerow::daemon {
+
+using namespace channel;
+
+namespace {
+
+Context core_context(const Node& node) {
+    Context out;
+    out.now_ms = node.now_ms();
+    out.chain_time_s = out.confirmed_chain_time_s = node.chain_time_s();
+    return out;
+}
+
+Json assets_json(const Node& node, const Channel& channel) {
+    const Context at = core_context(node);
+    const ChannelState& state = channel.agreed.state;
+    const Party me = channel.me;
+    Json out = Json::array();
+    for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {
+        const int decimals = channel.terms.assets[i].decimals;
+        const Amount available = available_of(at, channel, state, me, i);
+        out.push_back({{"asset", asset_symbol(node, channel, i)},
+                       {"deposited", amount_text(channel.funds_seen.deposit(me)[i], decimals)},
+                       {"counterDeposited", amount_text(channel.funds_seen.deposit(other(me))[i], decimals)},
+                       {"withdrawn", amount_text(channel.funds_seen.withdrawn(me)[i], decimals)},
+                       {"counterWithdrawn", amount_text(channel.funds_seen.withdrawn(other(me))[i], decimals)},
+                       {"net", amount_text(me == Party::A ? -state.net[i] : state.net[i], decimals)},
+                       {"available", amount_text(std::max(available, Amount()), decimals)},
+                       {"balance", amount_text(balance_of(at, channel, state, me, i), decimals)},
+                       {"counterBalance", amount_text(balance_of(at, channel, state, other(me), i), decimals)},
+                       {"locked", amount_text(state.locked_by(Party::A, i) + state.locked_by(Party::B, i), decimals)}});
+    }
+    return out;
+}
+
+Json locks_json(const Node& node, const Channel& channel) {
+    Json out = Json::array();
+    for (const LockEntry& entry : channel.agreed.state.locks) {
+        const Lock& lock = entry.lock;
+        const Amount ours = channel.me == Party::A ? -lock.amount : lock.amount;
+        out.push_back({{"hash", to_hex(lock.hash)},
+                       {"asset", asset_symbol(node, channel, lock.asset)},
+                       {"amount", amount_text(ours, channel.terms.assets[lock.asset].decimals)},
+                       {"expiry", lock.expiry * 1000}});
+    }
+    return out;
+}
+
+Json channel_json(const Node& node, const Market& market, const Channel& channel) {
+    const MarginInfo margin = market.margin(channel);
+    Json positions = Json::array();
+    for (const PositionInfo& info : margin.positions) positions.push_back(position_json(info));
+    Json out{{"channelId", to_hex(channel.id)},
+             {"peer", to_hex(channel.peer)},
+             {"party", party_name(channel.me)},
+             {"status", status_name(channel.status)},
+             {"connected", channel.connected},
+             {"version", channel.agreed.state.version},
+             {"assets", assets_json(node, channel)},
+             {"positions", std::move(positions)},
+             {"locks", locks_json(node, channel)},
+             {"margin",
+              {{"equity", usd16_text(margin.margin.equity16)},
+               {"initial", usd16_text(margin.margin.initial16)},
+               {"maintenance", usd16_text(margin.margin.maintenance16)},
+               {"status", margin_status_name(margin.status)}}}};
+    if (channel.dispute) {
+        out["dispute"] = {{"challengedAt", channel.dispute->challenged_at * 1000}, {"end", channel.dispute->end * 1000},
+                          {"version", channel.dispute->version}, {"challenger", party_name(channel.dispute->challenger)}};
+    }
+    return out;
+}
+
+// --- typed data -------------------------------------------------------------------------------------------------------------
+
+template <typename T>
+Json typed_value(const T& value) {
+    if constexpr (IsList<T>::value) {
+        Json out = Json::array();
+        for (const auto& element : value) out.push_back(typed_value(element));
+        return out;
+    } else if constexpr (HasFields<T>) {
+        Json out = Json::object();
+        for_each_field(value, [&](const auto& f, const auto& member) { out[std::string(f.name)] = typed_value(member); });
+        return out;
+    } else if constexpr (IsFixedBytes<T>::value) {
+        return to_hex(value);
+    } else if constexpr (IsFixedNumber<T>::value) {
+        return format_decimal(value.raw(), 0);
+    } else {
+        return std::to_string(static_cast<std::uint64_t>(value));
+    }
+}
+
+template <typename T>
+Json type_members() {
+    Json out = Json::array();
+    std::apply([&](const auto&... f) { (out.push_back({{"name", std::string(f.name)}, {"type", std::string(f.solidity)}}), ...); }, T::fields());
+    return out;
+}
+
+Json state_json(const Node& node, const Channel& channel) {
+    const NodeInfo info = node.info();
+    const Json domain{{"name", "Hedgerow"}, {"version", "1"}, {"chainId", info.chain_id}, {"verifyingContract", checksum_address(info.adjudicator)}};
+    const State state = typed_state(channel.agreed.state, channel.id);
+    return {{"typedData",
+             {{"domain", domain},
+              {"types", {{"State", type_members<State>()}, {"Position", type_members<Position>()}, {"Lock", type_members<Lock>()}}},
+              {"primaryType", "State"},
+              {"message", typed_value(state)}}},
+            {"digest", to_hex(state_digest(channel.agreed.state, channel.id, channel.separator))},
+            {"signatures", {{"A", to_hex(rsv_from_compact(channel.agreed.signature_a))}, {"B", to_hex(rsv_from_compact(channel.agreed.signature_b))}}},
+            {"signers", {{"A", checksum_address(channel.terms.signer_a)}, {"B", checksum_address(channel.terms.signer_b)}}},
+            {"version", state.version}};
+}
+
+// --- history -------------------------------------------------------------------------------------------------------------------
+
+Json history_json(Node& node, const Json& params) {
+    const Channel& channel = read_channel(node, params);
+    const Page page = read_page(params);
+    HistoryCursor cursor;
+    if (!page.cursor.empty()) {
+        const auto parts = cursor_parts(page.cursor, 2);
+        cursor = {parts[0], static_cast<std::uint16_t>(parts[1])};
+    }
+    const auto items = node.history(channel.id, cursor, page.limit);
+    if (!items) throw BadParam{items.error()};
+    Json out = Json::array();
+    for (const HistoryItem& item : *items) {
+        Json effect = Json::array();
+        for (std::size_t i = 0; i < item.effect.size(); ++i) {
+            if (item.effect[i].is_zero()) continue;
+            const Amount gained = channel.me == Party::A ? -item.effect[i] : item.effect[i];
+            effect.push_back({{"asset", asset_symbol(node, channel, i)}, {"amount", amount_text(gained, channel.terms.assets[i].decimals)}});
+        }
+        out.push_back({{"version", item.version},
+                       {"op", op_name(item.entry.op)},
+                       {"time", item.timestamp_ms},
+                       {"agreed", item.agreed},
+                       {"origin", item.entry.origin() == channel.me ? "self" : "peer"},
+                       {"effect", std::move(effect)},
+                       {"detail", op_json(node, channel, item.entry.op)}});
+    }
+    const bool more = items->size() == page.limit;
+    return page_json(std::move(out), more ? cursor_text({items->back().version, items->back().index}) : std::string());
+}
+
+// --- opening ----------------------------------------------------------------------------------------------------------------------
+
+/// {"classes": [{underlying, initialBps, maintenanceBps, penaltyBps, lot}], …}: what is left out is the node's own.
+RiskTerms read_risk(const Node& node, const Json& value) {
+    RiskTerms out = node.options().opening.risk;
+    if (!value.is_object()) bad(Rule::terms_unacceptable, "risk");
+    for (const auto& [name, member] : value.items()) {
+        if (name == "fundingDeadbandBps" && member.is_number_unsigned() && member < 10'001) {
+            out.funding_deadband_bps = member.get<std::uint16_t>();
+        } else if (name == "fundingCapBps" && member.is_number_unsigned() && member < 10'001) {
+            out.funding_cap_bps = member.get<std::uint16_t>();
+        } else if (name == "ackTimeoutMs" && member.is_number_unsigned() && member < 1'000'000'000) {
+            out.ack_timeout_ms = member.get<std::uint32_t>();
+        } else {
+            bad(Rule::terms_unacceptable, "risk." + name);
+        }
+    }
+    return out;
+}
+
+OpenOrder read_order(const Node& node, const Json& params) {
+    OpenOrder order;
+    for (const Json& deposit : params.at("deposits")) {
+        const std::size_t asset = read_asset(node, deposit.at("asset"), "deposits.asset");
+        order.deposits.push_back({asset, read_amount(deposit.at("amount"), node.options().assets[asset].decimals, "deposits.amount")});
+    }
+    if (params.contains("disputePeriod")) order.dispute_period_s = params.at("disputePeriod").get<std::uint32_t>();
+    if (params.contains("oracles")) {
+        std::vector<Address> oracles;
+        for (const Json& text : params.at("oracles")) oracles.push_back(*parse_address(text.get<std::string>()));
+        std::sort(oracles.begin(), oracles.end());
+        order.oracle_threshold = static_cast<std::uint8_t>(oracles.size() / 2 + 1);
+        order.oracles = std::move(oracles);
+    }
+    if (params.contains("risk")) order.risk = read_risk(node, params.at("risk"));
+    order.client_ref = read_ref(params);
+    return order;
+}
+
+void open_channel(Node& node, const Json& params, const rpc::Reply& reply) {
+    OpenOrder order = read_order(node, params);
+    const auto made = replying<OpenedChannel>(reply, [](const OpenedChannel& opened) {
+        Json out{{"channelId", to_hex(opened.id)}};
+        if (opened.tx) out["txHash"] = to_hex(*opened.tx);
+        return out;
+    });
+    const std::string peer = params.at("peer").get<std::string>();
+    if (const auto id = fixed_from_hex<NodeId>(peer)) {
+        order.peer = *id;
+        return node.open_channel(order, made);
+    }
+    node.connect_peer(peer, [&node, order, made](const Result<PeerInfo>& connected) mutable {
+        if (!connected) return made(Unexpected{connected.error()});
+        order.peer = connected->node_id;
+        node.open_channel(order, made);
+    });
+}
+
+}  // namespace
+
+void bind_channel_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
+    Node& node = context.node;
+    Market& market = context.market;
+    dispatcher.bind("channel_open", handler([&node](const Json& params, const rpc::Reply& reply) { open_channel(node, params, reply); }));
+    dispatcher.bind("channel_list", handler([&node, &market](const Json& params, const rpc::Reply& reply) {
+        const auto channels = node.channels();
+        reply.result(paged(params, channels.size(), [&](std::size_t i) { return channel_json(node, market, *channels[i]); }));
+    }));
+    dispatcher.bind("channel_get", handler([&node, &market](const Json& params, const rpc::Reply& reply) {
+        reply.result(channel_json(node, market, read_channel(node, params)));
+    }));
+    dispatcher.bind("channel_state", handler([&node](const Json& params, const rpc::Reply& reply) {
+        reply.result(state_json(node, read_channel(node, params)));
+    }));
+    dispatcher.bind("channel_history", handler([&node](const Json& params, const rpc::Reply& reply) { reply.result(history_json(node, params)); }));
+    dispatcher.bind("channel_deposit", handler([&node](const Json& params, const rpc::Reply& reply) {
+        const Channel& channel = read_channel(node, params);
+        const std::size_t asset = read_channel_asset(node, channel, params.at("asset"), "asset");
+        const Amount amount = read_amount(params.at("amount"), channel.terms.assets[asset].decimals, "amount");
+        node.deposit(channel.id, asset, amount, read_ref(params), replying_transaction(reply));
+    }));
+    dispatcher.bind("channel_withdraw", handler([&node](const Json& params, const rpc::Reply& reply) {
+        const Channel& channel = read_channel(node, params);
+        const std::size_t asset = read_channel_asset(node, channel, params.at("asset"), "asset");
+        const Amount amount = read_amount(params.at("amount"), channel.terms.assets[asset].decimals, "amount");
+        node.withdraw(channel.id, asset, amount, read_ref(params), replying_transaction(reply));
+    }));
+    dispatcher.bind("channel_close", handler([&node](const Json& params, const rpc::Reply& reply) {
+        const Channel& channel = read_channel(node, params);
+        const bool force = params.contains("force") && params.at("force").get<bool>();
+        if (force) return node.force_close(channel.id, read_ref(params), replying_transaction(reply));
+        node.close(channel.id, read_ref(params), replying_transaction(reply));
+    }));
+}
+
+}  // namespace hedgerow::daemon
