@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <thread>
 
 using namespace hedgerow::rpc;
@@ -325,4 +326,40 @@ TEST_CASE("dispatcher: results are checked against their schema where asked to")
     };
     CHECK(ask("ETH").contains("result"));
     CHECK(ask("USDC")["error"]["data"]["name"] == "result_malformed");
+}
+
+TEST_CASE("dispatcher: whatever arrives, the answer is nothing or JSON-RPC 2.0") {
+    Fixture f;
+    constexpr std::uint32_t kSeed = 20261121;
+    INFO("seed ", kSeed);
+    std::mt19937 random(kSeed);
+    const std::string alphabet = "{}[]\",:0123456789.-eE\\ntrufals\x00\xff ";
+    const std::vector<std::string> seeds = {
+        call("channel_open", R"({"peer":"x","deposits":[{"asset":"ETH","amount":"1"}],"disputePeriod":60})"),
+        call("pay_send", "[\"" + kChannel + "\",null,null,\"ETH\",\"1.5\",\"memo\"]"),
+        "[" + call("node_info", "[]") + "," + R"({"jsonrpc":"2.0","method":"node_stop"})" + "]",
+    };
+    for (int i = 0; i < 5000; ++i) {
+        std::string text = seeds[random() % seeds.size()];
+        for (auto edits = 1 + random() % 4; edits > 0; --edits) {
+            const auto at = random() % text.size();
+            const char c = alphabet[random() % alphabet.size()];
+            if (random() % 3 == 0)
+                text.erase(at, 1 + random() % 8);
+            else if (random() % 2 == 0)
+                text.insert(at, 1, c);
+            else
+                text[at] = c;
+            if (text.empty()) text = "[";
+        }
+        const std::string answer = f.raw(text);
+        if (answer.empty()) continue;
+        const auto parsed = parse_json(answer);
+        REQUIRE_MESSAGE(parsed, text);
+        for (const Json& one : parsed->is_array() ? *parsed : Json::array({*parsed})) {
+            REQUIRE_MESSAGE(one["jsonrpc"] == "2.0", text);
+            REQUIRE_MESSAGE(one.contains("result") != one.contains("error"), text);
+            REQUIRE_MESSAGE(one.contains("id"), text);
+        }
+    }
 }
