@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Channel, Close, IAdjudicator, Lock, Position, State, Withdraw} from "../IAdjudicator.sol";
+import {Asset, Channel, IAdjudicator, Lock, Position, State, Withdraw} from "../IAdjudicator.sol";
 import {Base} from "./Base.sol";
+import {TestToken} from "./TestToken.sol";
 
 /// What a dispute ends with, and when.
 contract SettleTest is Base {
@@ -305,6 +306,36 @@ contract SettleTest is Base {
         attestAll(ETH_FEED, time, 3000e8);
         adjudicator.settle(c, s);
         same(ownerA.balance, uint256(1e12) * 1e4 / (3000 * 8000) + 1, "ceil");
+    }
+
+    /// Through the loser's assets in order: one that does not suffice, one that counts for nothing, one that has enough.
+    function test_shortfall_runs_through_the_assets() public {
+        Channel memory c = dollarChannel();
+        Asset[] memory assets = new Asset[](4);
+        TestToken[2] memory more = [new TestToken("", "", 6), new TestToken("", "", 6)];
+        (assets[0], assets[1]) = (c.assets[0], Asset(COIN, ETH_FEED, 18, 0));
+        assets[2] = Asset(address(more[0]), 0, 6, 10_000);
+        assets[3] = Asset(address(more[1]), 0, 6, 0);
+        c.assets = assets;
+        for (uint256 i = 0; i < 2; ++i) {
+            more[i].mint(address(this), 100);
+            more[i].approve(address(adjudicator), 100);
+            fund(c, 2 + i, 0, 100);
+        }
+        fund(c, 0, A0, B0);
+        fund(c, 1, 0, 500_000_000); // worth 1.5 units of the dollar at 3,000
+        State memory s = stateOf(c, 3);
+        s.assetMarks[0] = 7e8; // of no account where the feed is 0
+        s.assetMarks[3] = 7e8;
+        s.net[0] = -int256(B0 + 10);
+        uint64 time = dispute(c, s);
+        attestAll(ETH_FEED, time, 3000e8);
+        adjudicator.settle(c, s);
+        same(paid(ownerA), A0 + B0, "dollars");
+        same(ownerA.balance, 500_000_000, "all coins, which cover one unit");
+        same(more[0].balanceOf(ownerB), 100, "a full haircut is skipped");
+        same(more[1].balanceOf(ownerA), 9, "the rest");
+        same(more[1].balanceOf(ownerB), 91, "what is left");
     }
 
     function test_what_is_not_covered_is_lost() public {
