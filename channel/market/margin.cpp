@@ -16,10 +16,17 @@ U256 price_magnitude(Price price) { return price.raw() <= 0 ? U256() : U256(stat
 
 bool is_digital(Kind kind) { return kind == Kind::digital_call || kind == Kind::digital_put; }
 
+/// The underlying's price, or where none is known a bound that does not favour the holder: a call is worth at least underlying - strike,
+/// and a put is looked at as at the money.
+Price underlying_of(const PositionView& view) {
+    if (view.underlying_price.raw() > 0) return view.underlying_price;
+    return view.position->kind == Kind::call ? view.position->strike + view.price : view.position->strike;
+}
+
 /// What one unit of the position counts for as notional.
 Price notional_price(const PositionView& view) {
     if (view.position->kind == Kind::linear) return view.price;
-    return is_digital(view.position->kind) ? kOneUsd : view.underlying_price;
+    return is_digital(view.position->kind) ? kOneUsd : underlying_of(view);
 }
 
 U256 notional_of(const PositionView& view, Quantity quantity) {
@@ -47,8 +54,8 @@ Rates rates_of(const PositionView& view, const RiskTerms& terms) {
 /// How far an option is out of the money, of all `quantity`.
 U256 out_of_the_money(const PositionView& view) {
     const Price strike = view.position->strike;
-    const Price distance =
-        view.position->kind == Kind::call ? strike - view.underlying_price : view.underlying_price - strike;
+    const Price underlying = underlying_of(view);
+    const Price distance = view.position->kind == Kind::call ? strike - underlying : underlying - strike;
     return magnitude_of(view.quantity) * price_magnitude(distance);
 }
 

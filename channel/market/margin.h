@@ -16,7 +16,7 @@ struct PositionView {
     const Position* position = nullptr;
     Quantity quantity;       ///< the holder's: positive long. position->quantity for A, its negation for B
     Price price;             ///< of the instrument now, [0, 2^96)
-    Price underlying_price;  ///< of its underlying now; read for calls and puts only
+    Price underlying_price;  ///< of its underlying now, read for calls and puts only; 0 where unknown: then strike + price (call), strike (put)
 };
 
 /// One party's account. `balances`, `assets` and `asset_prices` have one length, at least 1.

@@ -136,6 +136,12 @@ TEST_CASE("margin: short options need the underlying's rate, less out of the mon
     CHECK(world.margin().maintenance16 == usd16("2400"));
 }
 
+TEST_CASE("margin: an option whose underlying has no known price is not free") {
+    CHECK(World().add(Kind::call, "-1", "900", "900", "60000").margin().initial16 == usd16("3045"));
+    CHECK(World().add(Kind::put, "-1", "900", "900", "60000").margin().initial16 == usd16("3000"));
+    CHECK(World().add(Kind::call, "1", "900", "900", "60000").margin().initial16 == usd16("900"));
+}
+
 TEST_CASE("margin: digitals are fully covered on either side") {
     CHECK(World().add(Kind::digital_call, "1000", "0.3", "0.3", "60000", "60000").margin().initial16 == usd16("300"));
     CHECK(World().add(Kind::digital_call, "-1000", "0.3", "0.3", "60000", "60000").margin().initial16 == usd16("700"));
