@@ -47,13 +47,13 @@ bool answers(const QuoteRequest& request, const Op& op, const Registry& registry
 
 }  // namespace
 
-Market::Market(Node& node, PriceBook& prices, Registry registry, MarketConfig config)
+Market::Market(Node& node, PriceBook& prices, Registry registry, MarketOptions options)
     : m_node(node),
       m_prices(prices),
       m_registry(std::move(registry)),
-      m_config(config),
+      m_options(std::move(options)),
       m_ledger(node),
-      m_risk(node, m_config, [this](const Feed& feed) { return price_of(feed); }) {
+      m_risk(node, m_options, [this](const Feed& feed) { return price_of(feed); }) {
     for (const Channel* channel : m_node.channels()) m_ledger.load(*channel);
 }
 
@@ -109,7 +109,7 @@ void Market::ask(const Channel& channel, QuoteRequest request, Answer<QuoteInfo>
     if (m_waiting.size() >= kMaxWaiting) return done(Unexpected{fault(Rule::queue_full)});
     request.channel = channel.id;
     request.request = fresh_id();
-    m_waiting[request.request] = {channel.id, request, std::move(done), m_node.now_ms() + m_config.quote_timeout_ms};
+    m_waiting[request.request] = {channel.id, request, std::move(done), m_node.now_ms() + m_options.quote_timeout_ms};
     m_node.send_to_peer(channel.id, request);
 }
 
@@ -163,7 +163,7 @@ Expected<Op, Rule> Market::price_trade(const Channel&, const QuoteRequest& reque
     if (row == nullptr) return Unexpected{Rule::instrument_unknown};
     const Rule rule = check_price_quantity(*row, row->tick, request.quantity, m_node.now_ms() / 1000);
     if (rule != Rule::none) return Unexpected{rule};
-    if (!m_config.max_quantity.is_zero() && request.quantity.abs() > m_config.max_quantity) return Unexpected{Rule::quantity_out_of_range};
+    if (!m_options.max_quantity.is_zero() && request.quantity.abs() > m_options.max_quantity) return Unexpected{Rule::quantity_out_of_range};
     const auto mid = m_prices.median(request.instrument, m_node.now_ms());
     if (!mid) return Unexpected{mid.error()};
     const Definition& d = row->definition;
@@ -193,7 +193,7 @@ Expected<Op, Rule> Market::price_swap(const Channel& channel, const QuoteRequest
     const auto take_value = value_of(request.take_asset);
     if (!give_value) return Unexpected{give_value.error()};
     if (!take_value) return Unexpected{take_value.error()};
-    const U256 worth(10'000 - std::min(m_config.swap_spread_bps, std::uint32_t{9'999}));
+    const U256 worth(10'000 - std::min(m_options.swap_spread_bps, std::uint32_t{9'999}));
     const U256 whole(10'000);
     Amount give = request.give;
     Amount take = request.take;
@@ -214,7 +214,7 @@ Expected<Op, Rule> Market::price_swap(const Channel& channel, const QuoteRequest
 
 void Market::on_request(const Channel& channel, const QuoteRequest& request) {
     const auto refuse = [&](Rule rule) { m_node.send_to_peer(channel.id, QuoteRefuse{channel.id, request.request, rule}); };
-    if (!m_config.make) return refuse(Rule::quote_unavailable);
+    if (!m_options.make) return refuse(Rule::quote_unavailable);
     if (m_node.halted()) return refuse(Rule::node_halted);
     if (m_node.wallet_locked()) return refuse(Rule::wallet_locked);
     auto op = request.is_swap ? price_swap(channel, request) : price_trade(channel, request);
@@ -223,13 +223,13 @@ void Market::on_request(const Channel& channel, const QuoteRequest& request) {
     if (auto* trade = std::get_if<TradeOp>(&*op)) {
         const Instrument* row = m_registry.find(request.instrument);
         const bool taker_buys = (trade->quantity.sign() > 0) == (channel.me == Party::B);
-        trade->price = to_step(with_spread(trade->price, m_config.spread_bps, taker_buys), row->tick, taker_buys);
+        trade->price = to_step(with_spread(trade->price, m_options.spread_bps, taker_buys), row->tick, taker_buys);
         if (trade->price.sign() <= 0) return refuse(Rule::price_out_of_range);
         trade->quote = id;
     } else {
         std::get<SwapOp>(*op).quote = id;
     }
-    const std::uint64_t expires = m_node.now_ms() + m_config.quote_validity_ms;
+    const std::uint64_t expires = m_node.now_ms() + m_options.quote_validity_ms;
     m_issued.add(id, {channel.id, *op, expires, false, {}});
     m_node.send_to_peer(channel.id, Quote{channel.id, request.request, *op, expires});
 }
@@ -302,7 +302,7 @@ Rule Market::judge_price(const Feed& feed, Price price, std::uint64_t now_ms) co
     const auto ours = m_prices.median(feed, now_ms);
     if (!ours) return ours.error();
     const U256 distance(static_cast<Uint128>((price - ours->price).abs().raw()));
-    const U256 band = U256(static_cast<Uint128>(ours->price.raw())) * U256(m_config.mark_band_bps);
+    const U256 band = U256(static_cast<Uint128>(ours->price.raw())) * U256(m_options.mark_band_bps);
     return distance * U256(10'000) > band ? Rule::mark_out_of_band : Rule::none;
 }
 
@@ -369,7 +369,24 @@ void Market::on_prices() {
     for (const Channel* channel : m_node.channels()) m_risk.check(*channel, m_node.now_ms());
 }
 
+/// What the maker offers anyone who is connected, around the oracles' price; a feed without a price has no quote.
+void Market::stream_quotes(std::uint64_t now_ms) {
+    if (!m_options.make || m_node.halted() || m_node.wallet_locked() || now_ms - m_streamed_ms < m_options.refresh_ms) return;
+    m_streamed_ms = now_ms;
+    for (const auto& [instrument, size] : m_options.sizes) {
+        const Instrument* row = m_registry.find(instrument);
+        const auto mid = m_prices.median(instrument, now_ms);
+        if (row == nullptr || !mid) continue;
+        const Price bid = to_step(with_spread(mid->price, m_options.spread_bps, false), row->tick, false);
+        const Price ask = to_step(with_spread(mid->price, m_options.spread_bps, true), row->tick, true);
+        if (bid.sign() <= 0 || bid >= ask) continue;
+        const auto done = publish(std::nullopt, instrument, bid, ask, size, m_options.quote_validity_ms);
+        if (!done && done.error().name != rule_name(Rule::peer_disconnected)) LOG_WARN("quote not published", {"error", done.error().name});
+    }
+}
+
 void Market::on_tick(std::uint64_t now_ms) {
+    stream_quotes(now_ms);
     m_issued.expire(now_ms);
     m_received.expire(now_ms);
     std::vector<QuoteId> late;

@@ -14,7 +14,7 @@ class PriceBook;
 /// The node's market: judges what peers trade, quotes as a maker, takes as a taker, keeps the ledger and the risk. On the node thread.
 class Market final : public MarketHooks {
   public:
-    Market(Node& node, PriceBook& prices, channel::Registry registry, MarketConfig config);
+    Market(Node& node, PriceBook& prices, channel::Registry registry, MarketOptions options);
 
     // --- for the RPC ----------------------------------------------------------------------------------------------------
     [[nodiscard]] const channel::Registry& registry() const { return m_registry; }
@@ -67,15 +67,17 @@ class Market final : public MarketHooks {
     void on_stream(const channel::Channel& channel, const channel::StreamQuote& quote);
     void answer(const channel::QuoteId& request, Result<QuoteInfo> result);
     [[nodiscard]] channel::QuoteId fresh_id() const;
+    void stream_quotes(std::uint64_t now_ms);
 
     Node& m_node;
     PriceBook& m_prices;
     const channel::Registry m_registry;
-    const MarketConfig m_config;
+    const MarketOptions m_options;
     QuoteBook m_issued;
     QuoteBook m_received;
     std::map<channel::QuoteId, Waiting> m_waiting;  ///< by request
     std::map<std::pair<channel::ChannelId, channel::Feed>, std::array<channel::QuoteId, 4>> m_streams;  ///< ours bid, ask; theirs bid, ask
+    std::uint64_t m_streamed_ms = 0;
     Ledger m_ledger;
     RiskMonitor m_risk;
 };

@@ -11,8 +11,10 @@
 namespace hedgerow::daemon {
 
 /// How this node trades. Prices are medians of the oracles.
-struct MarketConfig {
-    bool make = false;                      ///< answers quote requests with firm prices
+struct MarketOptions {
+    bool make = false;                      ///< answers quote requests with firm prices, and streams what `sizes` lists
+    std::vector<std::pair<channel::Feed, channel::Quantity>> sizes;  ///< streamed, and how much of it each way
+    std::uint32_t refresh_ms = 500;         ///< how often
     std::uint32_t spread_bps = 10;          ///< of a quote, each side of the median
     std::uint32_t swap_spread_bps = 10;
     channel::Quantity max_quantity;         ///< of one quote; zero: no bound but margin

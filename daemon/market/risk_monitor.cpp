@@ -89,12 +89,12 @@ void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std
 
 /// The leader marks as time passes and prices move; the follower when its risk needs it, or the leader has long not.
 void RiskMonitor::mark_feeds(const Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent) {
-    const std::uint64_t interval = channel.is_leader() ? m_config.mark_interval_ms : 5ULL * m_config.mark_interval_ms;
+    const std::uint64_t interval = channel.is_leader() ? m_options.mark_interval_ms : 5ULL * m_options.mark_interval_ms;
     for (const MarkedFeed& marked : marked_feeds(channel)) {
         FeedMark& last = watched.marks[marked.feed];
         const auto price = m_price_of(marked.feed);
         if (!price || last.under_way) continue;
-        const bool moved = moved_by(marked.mark, *price, m_config.mark_move_bps) && (channel.is_leader() || urgent);
+        const bool moved = moved_by(marked.mark, *price, m_options.mark_move_bps) && (channel.is_leader() || urgent);
         const bool due = !marked.underlying.is_zero() && now_ms - std::min(now_ms, last.since_ms) >= interval;
         if (!moved && !(due && *price != marked.mark) && !(urgent && *price != marked.mark)) continue;
         MarkOp op{marked.feed, *price, {}};

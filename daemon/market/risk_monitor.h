@@ -13,7 +13,7 @@ class Node;
 /// liquidated is challenged on chain (DESIGN 6). One op of each purpose is under way per channel at a time.
 class RiskMonitor {
   public:
-    RiskMonitor(Node& node, const MarketConfig& config, PriceOf price_of) : m_node(node), m_config(config), m_price_of(std::move(price_of)) {}
+    RiskMonitor(Node& node, const MarketOptions& options, PriceOf price_of) : m_node(node), m_options(options), m_price_of(std::move(price_of)) {}
 
     /// Looks at a channel again: after a new price, a new state, or some time.
     void check(const channel::Channel& channel, std::uint64_t now_ms);
@@ -46,7 +46,7 @@ class RiskMonitor {
     void liquidation_refused(const channel::ChannelId& id, channel::Rule rule);
 
     Node& m_node;
-    const MarketConfig& m_config;
+    const MarketOptions& m_options;
     PriceOf m_price_of;
     std::map<channel::ChannelId, Watched> m_channels;
 };
