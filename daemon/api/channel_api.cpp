@@ -118,6 +118,15 @@ Json state_json(const Node& node, const Channel& channel) {
             {"version", state.version}};
 }
 
+/// Terms, secret and newest state: what an owner needs who must enforce the channel by hand.
+Json export_json(const Channel& channel) {
+    return {{"channelId", to_hex(channel.id)},
+            {"terms", typed_value(channel.terms)},
+            {"secret", to_hex(channel.secret)},
+            {"state", typed_value(typed_state(channel.agreed.state, channel.id))},
+            {"signatures", {{"A", to_hex(rsv_from_compact(channel.agreed.signature_a))}, {"B", to_hex(rsv_from_compact(channel.agreed.signature_b))}}}};
+}
+
 // --- history -------------------------------------------------------------------------------------------------------------------
 
 Json history_json(Node& node, const Json& params) {
@@ -223,6 +232,9 @@ void bind_channel_methods(rpc::Dispatcher& dispatcher, const ApiContext& context
     }));
     dispatcher.bind("channel_state", handler([&node](const Json& params, const rpc::Reply& reply) {
         reply.result(state_json(node, read_channel(node, params)));
+    }));
+    dispatcher.bind("channel_export", handler([&node](const Json& params, const rpc::Reply& reply) {
+        reply.result(export_json(read_channel(node, params)));
     }));
     dispatcher.bind("channel_history", handler([&node](const Json& params, const rpc::Reply& reply) { reply.result(history_json(node, params)); }));
     dispatcher.bind("channel_deposit", handler([&node](const Json& params, const rpc::Reply& reply) {

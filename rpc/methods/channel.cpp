@@ -157,6 +157,20 @@ void add_channel_methods(Methods& out) {
                    .params = paged({channel_id()}),
                    .result = page_of(history_item()),
                    .example = "0x5c…e1 --limit 20"});
+    out.push_back({.name = "channel_export",
+                   .summary = "Show all that it takes to enforce a channel's newest state without this node",
+                   .scope = Scope::admin,
+                   .params = {channel_id()},
+                   .result = object({
+                       required("terms", any(), "the Channel struct, as the contract takes it"),
+                       required("secret", hash(), "watch secret: whoever has it can read what towers hold for the channel"),
+                       required("state", any(), "the State struct"),
+                       required("signatures", object({required("A", hex(65), "r, s, v"), required("B", hex(65), "r, s, v")}),
+                                "of both signers; zero at version 0"),
+                   }),
+                   .details = "With this and an owner's or signer's key any EVM wallet can challenge or respond. It ages: a later state "
+                              "makes it stale, and challenging with a stale state is punished.",
+                   .example = "0x5c…e1 --json"});
     out.push_back({.name = "channel_backup",
                    .summary = "Write an encrypted backup of what recovery needs",
                    .scope = Scope::admin,
