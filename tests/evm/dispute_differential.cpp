@@ -2,10 +2,12 @@
 // an answer, and attempts to settle a second before and at each time that matters. When it is due, why not, and every amount paid must agree.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "channel/codec/abi.h"
 #include "channel/codec/eip712.h"
@@ -25,6 +27,8 @@ constexpr std::uint64_t kStart = 2'000'000'000;
 constexpr const char* kSender = "0x5e00000000000000000000000000000000000000";
 constexpr std::uint64_t kAnvilChain = 31'337;
 
+bool succeeded(const json& call) { return call.at("status") == "0x1"; }
+
 std::string hex_quantity(Uint128 value) {
     std::string out = to_hex(ByteView(U256(value).to_be()));
     const std::size_t digit = out.find_first_not_of('0', 2);
@@ -37,11 +41,22 @@ json artifact(const char* name) {
     return json::parse(file);
 }
 
+/// Anvil mines on its own time, a moment after it takes a transaction.
+json receipt_of(EvmAnvil& anvil, const std::string& hash) {
+    for (int tries = 0; tries < 500; ++tries) {
+        json receipt = anvil.call("eth_getTransactionReceipt", json::array({hash}));
+        if (!receipt.is_null()) return receipt;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    throw std::runtime_error("the contract was not created");
+}
+
 Address install(EvmAnvil& anvil) {
     const std::string from = anvil.call("eth_accounts", json::array()).at(0);
     const json creation = {{"from", from}, {"data", artifact("Adjudicator").at("bytecode")}, {"gas", "0x1000000"}};
     const std::string hash = anvil.call("eth_sendTransaction", json::array({creation}));
-    const json receipt = anvil.call("eth_getTransactionReceipt", json::array({hash}));
+    const json receipt = receipt_of(anvil, hash);
+    if (!succeeded(receipt)) throw std::runtime_error("the contract could not be created");
     for (std::size_t i = 0; i < kMaxCaseTokens; ++i) {
         anvil.call("anvil_setCode", {to_hex(case_token(i)), artifact("TestToken").at("deployedBytecode")});
     }
@@ -77,8 +92,6 @@ std::vector<json> simulate(EvmAnvil& anvil, const std::vector<Step>& steps) {
     if (out.size() != steps.size()) throw std::runtime_error("the simulation left calls out");
     return out;
 }
-
-bool succeeded(const json& call) { return call.at("status") == "0x1"; }
 
 std::string revert_text(const json& call) {
     const auto data = from_hex(call.value("returnData", "0x"));
