@@ -122,7 +122,7 @@ async function setUp() {
   say(`chain ${chain.url}, adjudicator ${contracts.adjudicator}, USDC ${contracts.usdc}`);
 
   const begin = Math.ceil((Date.now() + 3_000) / 1000) * 1000;
-  const scenario = path.join(root, "contrib/scenarios/crash.json");
+  const scenario = path.join(root, "daemon/oracle/scenarios/crash.json");
   const oracles = await Promise.all([1, 2, 3].map((i) => startOracle(`oracle${i}`, dir, begin, scenario)));
   processes.push(...oracles);
   say(`oracles ${oracles.map((o) => o.signer).join(", ")}`);
@@ -374,8 +374,8 @@ async function stay(net) {
 
 try {
   const net = await setUp();
-  const scenario = JSON.parse(fs.readFileSync(path.join(root, "contrib/scenarios/crash.json"), "utf8"));
-  net.crashOver = net.begin + (scenario.crashAfterSeconds + scenario.crashDurationSeconds + 3) * 1000;
+  const scenario = JSON.parse(fs.readFileSync(path.join(root, "daemon/oracle/scenarios/crash.json"), "utf8"));
+  net.crashOver = net.begin + (scenario.crash.afterSeconds + scenario.crash.durationSeconds + 3) * 1000;
   const channels = await openChannels(net);
   net.ownerOf = { [channels.bob]: nodes.bob.address, [channels.carol]: nodes.carol.address };
   await payments(channels);
