@@ -37,6 +37,7 @@ class Builder {
         m_id = channel_id_of(m_out.terms, m_separator);
         set_state();
         fund();
+        agree_to_close();
         attest_prices();
         dispute();
         attempt_to_settle();
@@ -119,6 +120,24 @@ class Builder {
         if (total.is_zero()) return;
         const Withdraw agreed{m_id, party, static_cast<std::uint8_t>(asset), total, m_start + 1};
         m_out.steps.push_back({m_start, m_contract, wallet::withdraw_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
+    }
+
+    void agree_to_close() {
+        Close agreed{m_id, 1 + m_random.below(kMaxVersion), {}, m_start + 2};
+        const std::size_t beyond = m_random.one_in(3) ? m_random.below(m_out.holdings.size()) : m_out.holdings.size();
+        for (std::size_t i = 0; i < m_out.holdings.size(); ++i) {
+            const Holdings& held = m_out.holdings[i];
+            const Int128 total = held.total().raw();
+            Int128 share = m_random.one_in(3) ? total * static_cast<Int128>(m_random.below(2)) : m_random.sized(kNetBits) % (total + 1);
+            if (i == beyond) share = m_random.one_in(2) ? -1 : total + 1;
+            agreed.net.push_back(held.deposit_a - held.withdrawn_a - Amount::from_raw(share));
+            if (!agreed.net.back().within_bits(kNetBits)) agreed.net.back() = Amount();
+        }
+        m_out.close_net = agreed.net;
+        for (const Step& step : m_out.steps) {
+            if (step.time_s == m_start) m_out.close_steps.push_back(step);
+        }
+        m_out.close_steps.push_back({m_start + 1, m_contract, wallet::close_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
     }
 
     /// Prices of instruments and assets around T to T + 8 slots, of underlyings at expiries; by one to three oracles.

@@ -37,6 +37,11 @@ struct DisputeCase {
     std::map<channel::LockHash, std::uint64_t> registered;
     std::vector<Step> steps;  ///< ascending by time
 
+    /// Instead of the dispute: what comes before it, and a cooperative close at `close_net`, which one in three times exceeds what
+    /// is held by a unit.
+    std::vector<Step> close_steps;
+    std::vector<channel::Amount> close_net;
+
     /// What the twin says of an attempt to settle at `now_s`.
     [[nodiscard]] channel::SettleAnswer settle_at(std::uint64_t now_s) const;
 };

@@ -110,7 +110,7 @@ std::string paid_text(std::span<const Amount> a, std::span<const Amount> b) {
     return out;
 }
 
-/// What the contract did with an attempt, in words that the twin's answer can be compared with.
+/// What the contract did with a settle or close, in words that the twin's answer can be compared with.
 std::string contract_answer(const json& call, const Address& contract) {
     if (!succeeded(call)) return revert_text(call);
     for (const json& entry : call.at("logs")) {
@@ -122,8 +122,9 @@ std::string contract_answer(const json& call, const Address& contract) {
         const auto event = wallet::decode_event(log, contract);
         if (!event) continue;
         if (const auto* settled = std::get_if<wallet::Settled>(&*event)) return paid_text(settled->paid_a, settled->paid_b);
+        if (const auto* closed = std::get_if<wallet::Closed>(&*event)) return paid_text(closed->paid_a, closed->paid_b);
     }
-    return "settled without the event";
+    return "ended without the event";
 }
 
 std::string twin_answer(const SettleAnswer& answer) {
@@ -138,10 +139,19 @@ std::string twin_answer(const SettleAnswer& answer) {
     return {};
 }
 
+std::string twin_close_answer(const DisputeCase& facts) {
+    const auto a = cooperative_payout(facts.close_net, facts.holdings);
+    if (!a) return "NetExceedsHoldings";
+    std::vector<Amount> b;
+    for (std::size_t i = 0; i < a->size(); ++i) b.push_back(facts.holdings[i].total() - (*a)[i]);
+    return paid_text(*a, b);
+}
+
 struct Counts {
-    std::uint64_t attempts = 0, too_early = 0, no_price = 0, settled = 0, marks = 0, stale = 0, locks = 0;
+    std::uint64_t closed = 0, not_closed = 0, attempts = 0, too_early = 0, no_price = 0, settled = 0, marks = 0, stale = 0, locks = 0;
     [[nodiscard]] bool is_wide(std::uint64_t cases) const {
-        return too_early * 2 > cases && no_price * 20 > cases && settled == cases && marks * 20 > cases && stale * 10 > cases && locks * 20 > cases;
+        return too_early * 2 > cases && no_price * 20 > cases && settled == cases && marks * 20 > cases && stale * 10 > cases && locks * 20 > cases && closed * 5 > cases &&
+               not_closed * 10 > cases;
     }
     void count(const DisputeCase& facts, const SettleAnswer& answer) {
         ++attempts;
@@ -182,6 +192,16 @@ bool agrees(EvmAnvil& anvil, const DisputeCase& facts, const Address& contract, 
     return false;
 }
 
+/// Whether a cooperative close instead of the dispute pays, or is refused, as the twin says.
+bool close_agrees(EvmAnvil& anvil, const DisputeCase& facts, const Address& contract, Counts& counts) {
+    const std::string ours = twin_close_answer(facts);
+    const std::string theirs = contract_answer(simulate(anvil, facts.close_steps).back(), contract);
+    ++(ours == "NetExceedsHoldings" ? counts.not_closed : counts.closed);
+    if (ours == theirs) return true;
+    std::printf("  close\n  twin:     %s\n  contract: %s\n", ours.c_str(), theirs.c_str());
+    return false;
+}
+
 struct Options {
     std::uint64_t seed = std::random_device()();
     std::uint64_t cases = 150;
@@ -201,12 +221,14 @@ int run(const Options& options) {
     std::uint64_t differ = 0;
     const std::uint64_t first = options.only.value_or(0);
     for (std::uint64_t i = first; i < (options.only ? first + 1 : options.cases); ++i) {
-        if (agrees(*anvil, random_dispute(options.seed, i, cast, domain, kStart), domain.contract, counts)) continue;
+        const DisputeCase facts = random_dispute(options.seed, i, cast, domain, kStart);
+        if (agrees(*anvil, facts, domain.contract, counts) && close_agrees(*anvil, facts, domain.contract, counts)) continue;
         std::printf("case %lu differs (--seed %lu --case %lu)\n", i, options.seed, i);
         if (++differ == 5) break;
     }
-    std::printf("%lu attempts: too early %lu, price missing %lu, settled %lu (with marks %lu, stale challenge %lu); executed locks %lu\n", counts.attempts,
-                counts.too_early, counts.no_price, counts.settled, counts.marks, counts.stale, counts.locks);
+    std::printf("%lu attempts: too early %lu, price missing %lu, settled %lu (with marks %lu, stale challenge %lu); executed locks %lu; closed %lu, refused to close %lu\n",
+                counts.attempts, counts.too_early, counts.no_price, counts.settled, counts.marks, counts.stale, counts.locks,
+                counts.closed, counts.not_closed);
     const bool wide = options.only || options.cases < 100 || counts.is_wide(options.cases);
     if (differ == 0 && !wide) std::puts("the cases are too much alike");
     std::puts(differ == 0 && wide ? "every answer and amount agrees" : "FAILED");
