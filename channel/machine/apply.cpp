@@ -190,7 +190,7 @@ Rule check_trade(const OpScope& scope, const ChannelState& state, const TradeOp&
     if (!valid_price(op.price)) return Rule::price_out_of_range;
     if (!op.fee.within_bits(kMarketBits)) return Rule::fee_out_of_range;
     if (op.expiry != 0 && op.expiry <= scope.timestamp_ms / 1000) return Rule::instrument_expired;
-    if (op.expiry % scope.channel.terms.price_slot != 0) return Rule::instrument_mismatch;
+    if (op.expiry % scope.channel.terms.price_slot != 0 || op.expiry > kMaxExpiry) return Rule::instrument_mismatch;
     const PositionEntry* entry = state.find_position(op.instrument);
     if (entry == nullptr) return state.positions.size() < kMaxPositions ? Rule::none : Rule::position_limit;
     const Position& p = entry->position;

@@ -17,6 +17,8 @@ struct OpScope {
 inline constexpr std::uint64_t kMaxLockSeconds = 30ULL * 24 * 3600;
 /// Most versions that one update may skip: void ones and a Close take versions that the follower never signs (spec 6.4).
 inline constexpr std::uint64_t kMaxVersionSkip = 4096;
+/// Greatest expiry of a position or lock that the contract takes, seconds (spec 1.6).
+inline constexpr std::uint64_t kMaxExpiry = (std::uint64_t{1} << 40) - 1;
 inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
 
 /// What `party` owns of an asset: deposits less withdrawals (done, or authorised and not lapsed), less or plus net.
