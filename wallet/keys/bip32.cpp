@@ -82,7 +82,8 @@ std::string format_path(const DerivationPath& path) {
     return out;
 }
 
-ExtendedKey::ExtendedKey(PrivateKey key, SecretBytes chain_code) : m_key(std::move(key)), m_chain_code(std::move(chain_code)) {}
+ExtendedKey::ExtendedKey(PrivateKey key, SecretBytes chain_code)
+    : m_key(std::move(key)), m_chain_code(std::move(chain_code)) {}
 
 WalletExpected<ExtendedKey> ExtendedKey::master(channel::ByteView seed) {
     if (seed.size() < 16 || seed.size() > 64) return channel::Unexpected{WalletFault::seed_size_wrong};

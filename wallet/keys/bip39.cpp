@@ -21,7 +21,9 @@ constexpr std::size_t kMaxWords = 24;
 constexpr int kRounds = 2048;
 constexpr std::string_view kBlanks = " \t\r\n";
 
-bool entropy_size_ok(std::size_t size) { return size >= 16 && size <= 32 && size % 4 == 0; }
+bool entropy_size_ok(std::size_t size) {
+    return size >= 16 && size <= 32 && size % 4 == 0;
+}
 
 /// First byte of SHA-256: its leading bits, one per 32 of entropy, are the checksum.
 std::uint8_t checksum_byte(channel::ByteView entropy) {
@@ -31,7 +33,9 @@ std::uint8_t checksum_byte(channel::ByteView entropy) {
     return hash[0];
 }
 
-bool bit_at(channel::ByteView bytes, std::size_t index) { return ((bytes[index / 8] >> (7 - index % 8)) & 1) != 0; }
+bool bit_at(channel::ByteView bytes, std::size_t index) {
+    return ((bytes[index / 8] >> (7 - index % 8)) & 1) != 0;
+}
 
 void set_bit(std::span<std::uint8_t> bytes, std::size_t index) {
     bytes[index / 8] = static_cast<std::uint8_t>(bytes[index / 8] | (0x80U >> (index % 8)));
@@ -79,7 +83,8 @@ WalletExpected<SecretBytes> mnemonic_from_entropy(channel::ByteView entropy) {
         std::size_t index = 0;
         for (std::size_t bit = 0; bit < 11; ++bit) index = index * 2 + (bit_at(bits.reveal(), word * 11 + bit) ? 1 : 0);
         if (word != 0) buffer.writable()[used++] = ' ';
-        std::copy(kWords[index].begin(), kWords[index].end(), buffer.writable().begin() + static_cast<std::ptrdiff_t>(used));
+        std::copy(kWords[index].begin(), kWords[index].end(),
+                  buffer.writable().begin() + static_cast<std::ptrdiff_t>(used));
         used += kWords[index].size();
     }
     return SecretBytes::copy_of(buffer.reveal().first(used));
@@ -116,9 +121,9 @@ WalletExpected<SecretBytes> seed_from_entropy(channel::ByteView entropy, std::st
     std::copy(passphrase.begin(), passphrase.end(), std::copy(kPrefix.begin(), kPrefix.end(), salt.writable().begin()));
     SecretBytes seed(kSeedBytes);
     const channel::ByteView text = phrase->reveal();
-    ASSERT(PKCS5_PBKDF2_HMAC(reinterpret_cast<const char*>(text.data()), static_cast<int>(text.size()), salt.reveal().data(),
-                             static_cast<int>(salt.size()), kRounds, EVP_sha512(), static_cast<int>(seed.size()),
-                             seed.writable().data()) == 1);
+    ASSERT(PKCS5_PBKDF2_HMAC(reinterpret_cast<const char*>(text.data()), static_cast<int>(text.size()),
+                             salt.reveal().data(), static_cast<int>(salt.size()), kRounds, EVP_sha512(),
+                             static_cast<int>(seed.size()), seed.writable().data()) == 1);
     return seed;
 }
 

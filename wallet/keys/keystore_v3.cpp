@@ -18,7 +18,7 @@ using channel::Unexpected;
 using Json = nlohmann::json;
 
 constexpr std::size_t kIv = 16;
-constexpr std::size_t kDerived = 32;      ///< the first half encrypts, the second authenticates
+constexpr std::size_t kDerived = 32;  ///< the first half encrypts, the second authenticates
 constexpr std::size_t kMaxDerived = 128;
 constexpr std::size_t kMaxSalt = 1024;
 constexpr std::uint64_t kMaxRounds = 10'000'000;
@@ -71,7 +71,8 @@ WalletFault read_kdf(const Json* crypto, Keystore& out) {
         return WalletFault::keystore_malformed;
     }
     if (out.is_scrypt) {
-        const bool ok = read_number(parameters, "n", out.n) && read_number(parameters, "r", out.r) && read_number(parameters, "p", out.p);
+        const bool ok = read_number(parameters, "n", out.n) && read_number(parameters, "r", out.r) &&
+                        read_number(parameters, "p", out.p);
         return ok ? WalletFault::count_ : WalletFault::keystore_malformed;
     }
     if (!read_number(parameters, "c", out.rounds)) return WalletFault::keystore_malformed;
@@ -82,15 +83,16 @@ WalletExpected<Keystore> read_keystore(std::string_view text) {
     if (text.size() > kMaxKeystore) return Unexpected{WalletFault::keystore_too_large};
     const Json json = Json::parse(text, nullptr, false);
     std::uint64_t version = 0;
-    if (json.is_discarded() || !read_number(&json, "version", version)) return Unexpected{WalletFault::keystore_malformed};
+    if (json.is_discarded() || !read_number(&json, "version", version))
+        return Unexpected{WalletFault::keystore_malformed};
     if (version != 3) return Unexpected{WalletFault::keystore_version_unsupported};
     const Json* crypto = member(&json, "crypto");
     if (crypto == nullptr) crypto = member(&json, "Crypto");  // as Geth wrote it at first
     Keystore out;
     const std::string cipher = text_of(crypto, "cipher");
     if (!cipher.empty() && cipher != "aes-128-ctr") return Unexpected{WalletFault::keystore_cipher_unsupported};
-    const bool complete = !cipher.empty() && read_hex(crypto, "ciphertext", out.ciphertext) && read_hex(crypto, "mac", out.mac) &&
-                          read_hex(member(crypto, "cipherparams"), "iv", out.iv);
+    const bool complete = !cipher.empty() && read_hex(crypto, "ciphertext", out.ciphertext) &&
+                          read_hex(crypto, "mac", out.mac) && read_hex(member(crypto, "cipherparams"), "iv", out.iv);
     if (!complete || out.iv.size() != kIv || out.mac.size() != 32) return Unexpected{WalletFault::keystore_malformed};
     if (out.ciphertext.size() > 32) return Unexpected{WalletFault::keystore_key_size_wrong};
     const WalletFault fault = read_kdf(crypto, out);
@@ -105,10 +107,12 @@ bool scrypt_in_range(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
     return n * r <= (1U << 23) && n * r * p <= (1U << 24);
 }
 
-WalletExpected<SecretBytes> run_scrypt(std::string_view password, channel::ByteView salt, const ScryptParameters& cost, std::size_t size) {
+WalletExpected<SecretBytes> run_scrypt(std::string_view password, channel::ByteView salt, const ScryptParameters& cost,
+                                       std::size_t size) {
     SecretBytes out(size);
-    if (crypto_pwhash_scryptsalsa208sha256_ll(reinterpret_cast<const std::uint8_t*>(password.data()), password.size(), salt.data(),
-                                              salt.size(), cost.n, cost.r, cost.p, out.writable().data(), out.size()) != 0) {
+    if (crypto_pwhash_scryptsalsa208sha256_ll(reinterpret_cast<const std::uint8_t*>(password.data()), password.size(),
+                                              salt.data(), salt.size(), cost.n, cost.r, cost.p, out.writable().data(),
+                                              out.size()) != 0) {
         return Unexpected{WalletFault::kdf_out_of_memory};
     }
     return out;
@@ -120,8 +124,10 @@ WalletExpected<SecretBytes> stretch(const Keystore& keystore, std::string_view p
     }
     const auto size = static_cast<std::size_t>(keystore.derived_size);
     if (keystore.is_scrypt) {
-        if (!scrypt_in_range(keystore.n, keystore.r, keystore.p)) return Unexpected{WalletFault::keystore_kdf_out_of_range};
-        const ScryptParameters cost{keystore.n, static_cast<std::uint32_t>(keystore.r), static_cast<std::uint32_t>(keystore.p)};
+        if (!scrypt_in_range(keystore.n, keystore.r, keystore.p))
+            return Unexpected{WalletFault::keystore_kdf_out_of_range};
+        const ScryptParameters cost{keystore.n, static_cast<std::uint32_t>(keystore.r),
+                                    static_cast<std::uint32_t>(keystore.p)};
         return run_scrypt(password, keystore.salt, cost, size);
     }
     if (keystore.rounds < 1 || keystore.rounds > kMaxRounds) return Unexpected{WalletFault::keystore_kdf_out_of_range};
@@ -134,7 +140,8 @@ WalletExpected<SecretBytes> stretch(const Keystore& keystore, std::string_view p
 
 /// Encryption and decryption alike: counter mode is its own inverse.
 void aes_128_ctr(channel::ByteView key, channel::ByteView iv, channel::ByteView in, std::span<std::uint8_t> out) {
-    const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+    const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
+                                                                                  &EVP_CIPHER_CTX_free);
     if (context == nullptr) throw std::bad_alloc();
     int size = 0;
     ASSERT(EVP_EncryptInit_ex(context.get(), EVP_aes_128_ctr(), nullptr, key.data(), iv.data()) == 1);
@@ -152,7 +159,9 @@ bool address_matches(const std::string& given, const PrivateKey& key) {
     return address && *address == key.address();
 }
 
-std::string bare_hex(channel::ByteView bytes) { return channel::to_hex(bytes).substr(2); }
+std::string bare_hex(channel::ByteView bytes) {
+    return channel::to_hex(bytes).substr(2);
+}
 
 /// RFC 4122, version 4: random.
 std::string new_uuid() {
@@ -185,7 +194,8 @@ WalletExpected<PrivateKey> import_keystore(std::string_view json, std::string_vi
     return key;
 }
 
-WalletExpected<std::string> export_keystore(const PrivateKey& key, std::string_view password, const ScryptParameters& scrypt) {
+WalletExpected<std::string> export_keystore(const PrivateKey& key, std::string_view password,
+                                            const ScryptParameters& scrypt) {
     ensure_sodium();
     if (password.empty()) return Unexpected{WalletFault::wallet_password_empty};
     if (password.size() > kMaxPassword) return Unexpected{WalletFault::wallet_password_too_long};
@@ -207,7 +217,8 @@ WalletExpected<std::string> export_keystore(const PrivateKey& key, std::string_v
           {"cipherparams", {{"iv", bare_hex(iv)}}},
           {"ciphertext", bare_hex(ciphertext)},
           {"kdf", "scrypt"},
-          {"kdfparams", {{"dklen", kDerived}, {"n", scrypt.n}, {"r", scrypt.r}, {"p", scrypt.p}, {"salt", bare_hex(salt)}}},
+          {"kdfparams",
+           {{"dklen", kDerived}, {"n", scrypt.n}, {"r", scrypt.r}, {"p", scrypt.p}, {"salt", bare_hex(salt)}}},
           {"mac", bare_hex(mac_of(*derived, ciphertext).view())}}}};
     return out.dump(2);
 }

@@ -66,9 +66,13 @@ SecretBytes MasterSeed::mnemonic() const {
     return std::move(phrase).value();
 }
 
-WalletExpected<PrivateKey> MasterSeed::owner_key(std::uint32_t index) const { return derive_key(m_seed.reveal(), 0, index); }
+WalletExpected<PrivateKey> MasterSeed::owner_key(std::uint32_t index) const {
+    return derive_key(m_seed.reveal(), 0, index);
+}
 
-WalletExpected<PrivateKey> MasterSeed::signer_key(std::uint32_t index) const { return derive_key(m_seed.reveal(), 1, index); }
+WalletExpected<PrivateKey> MasterSeed::signer_key(std::uint32_t index) const {
+    return derive_key(m_seed.reveal(), 1, index);
+}
 
 NodeIdentity MasterSeed::node_identity() const {
     auto identity = NodeIdentity::from_seed(derive_secret("node identity", 0).reveal());
@@ -95,11 +99,13 @@ SecretBytes MasterSeed::derive_secret(std::string_view domain, std::uint64_t ind
     message.push_back(0);
     for (int shift = 56; shift >= 0; shift -= 8) message.push_back(static_cast<std::uint8_t>(index >> shift));
     SecretBytes out(32);
-    ASSERT(crypto_generichash_blake2b(out.writable().data(), out.size(), message.data(), message.size(), m_seed.reveal().data(),
-                                      m_seed.size()) == 0);
+    ASSERT(crypto_generichash_blake2b(out.writable().data(), out.size(), message.data(), message.size(),
+                                      m_seed.reveal().data(), m_seed.size()) == 0);
     return out;
 }
 
-MasterSeed MasterSeed::clone() const { return MasterSeed(m_entropy.clone(), m_passphrase.clone(), m_seed.clone()); }
+MasterSeed MasterSeed::clone() const {
+    return MasterSeed(m_entropy.clone(), m_passphrase.clone(), m_seed.clone());
+}
 
 }  // namespace hedgerow::wallet

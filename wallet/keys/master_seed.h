@@ -8,14 +8,16 @@
 
 namespace hedgerow::wallet {
 
-/// The one secret of a wallet: a BIP-39 phrase, as its entropy, and the seed of it. Everything else that is secret follows from
-/// it by the fixed rules below, so a phrase restores a wallet (wallet/README.md lists them; changing one loses money).
+/// The one secret of a wallet: a BIP-39 phrase, as its entropy, and the seed of it. Everything else that is secret
+/// follows from it by the fixed rules below, so a phrase restores a wallet (wallet/README.md lists them; changing one
+/// loses money).
 class MasterSeed {
   public:
     /// A new wallet of 24 words (32 bytes of entropy).
     [[nodiscard]] static MasterSeed generate();
     /// The faults of entropy_from_mnemonic and seed_from_entropy.
-    [[nodiscard]] static WalletExpected<MasterSeed> from_mnemonic(std::string_view phrase, std::string_view passphrase = {});
+    [[nodiscard]] static WalletExpected<MasterSeed> from_mnemonic(std::string_view phrase,
+                                                                  std::string_view passphrase = {});
 
     /// What a seed file holds: entropy, passphrase. wallet_file_corrupt where decode meets anything else.
     [[nodiscard]] SecretBytes encode() const;
@@ -28,7 +30,8 @@ class MasterSeed {
     /// m/44'/60'/1'/0/index: the signer of the channel with that index.
     [[nodiscard]] WalletExpected<PrivateKey> signer_key(std::uint32_t index) const;
     [[nodiscard]] NodeIdentity node_identity() const;
-    /// The watch secret of the channel with that index (spec 2.3). Never use an index for two channels: a challenge reveals it.
+    /// The watch secret of the channel with that index (spec 2.3). Never use an index for two channels: a challenge
+    /// reveals it.
     [[nodiscard]] channel::Secret watch_secret(std::uint32_t index) const;
     /// A key for what this wallet alone encrypts, such as "imported keys" or "backup".
     [[nodiscard]] SecretBytes storage_key(std::string_view purpose) const;

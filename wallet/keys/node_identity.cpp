@@ -26,12 +26,15 @@ WalletExpected<NodeIdentity> NodeIdentity::from_seed(channel::ByteView seed) {
     out.m_secret = SecretBytes(crypto_sign_SECRETKEYBYTES);
     out.m_curve_secret = SecretBytes(crypto_scalarmult_curve25519_SCALARBYTES);
     crypto_sign_seed_keypair(out.m_node_id.data.data(), out.m_secret.writable().data(), seed.data());
-    ASSERT(crypto_sign_ed25519_sk_to_curve25519(out.m_curve_secret.writable().data(), out.m_secret.reveal().data()) == 0);
+    ASSERT(crypto_sign_ed25519_sk_to_curve25519(out.m_curve_secret.writable().data(), out.m_secret.reveal().data()) ==
+           0);
     ASSERT(crypto_scalarmult_curve25519_base(out.m_curve_public.data.data(), out.m_curve_secret.reveal().data()) == 0);
     return out;
 }
 
-SecretBytes NodeIdentity::seed() const { return SecretBytes::copy_of(m_secret.reveal().first(crypto_sign_SEEDBYTES)); }
+SecretBytes NodeIdentity::seed() const {
+    return SecretBytes::copy_of(m_secret.reveal().first(crypto_sign_SEEDBYTES));
+}
 
 NodeSignature NodeIdentity::sign(std::string_view domain, channel::ByteView message) const {
     const channel::Bytes text = domain_separated(domain, message);

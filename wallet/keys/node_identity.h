@@ -9,8 +9,8 @@
 
 namespace hedgerow::wallet {
 
-using NodeSignature = channel::FixedBytes<64, struct NodeSignatureTag>;    ///< Ed25519
-using CurvePublic = channel::FixedBytes<32, struct CurvePublicTag>;        ///< X25519, what ZeroMQ's CURVE authenticates
+using NodeSignature = channel::FixedBytes<64, struct NodeSignatureTag>;  ///< Ed25519
+using CurvePublic = channel::FixedBytes<32, struct CurvePublicTag>;      ///< X25519, what ZeroMQ's CURVE authenticates
 
 /// A node's one identity (DESIGN 9): an Ed25519 key whose X25519 form is its CURVE key.
 class NodeIdentity {
@@ -24,8 +24,8 @@ class NodeIdentity {
     /// The 32-byte seed, for the transport that keeps its own copy.
     [[nodiscard]] SecretBytes seed() const;
 
-    /// Ed25519 over `"Hedgerow" 0 domain 0 message`, so that a signature for one purpose (a receipt, gossip) is none for another.
-    /// The domain holds no zero byte.
+    /// Ed25519 over `"Hedgerow" 0 domain 0 message`, so that a signature for one purpose (a receipt, gossip) is none
+    /// for another. The domain holds no zero byte.
     [[nodiscard]] NodeSignature sign(std::string_view domain, channel::ByteView message) const;
 
   private:
@@ -36,8 +36,8 @@ class NodeIdentity {
     CurvePublic m_curve_public;
 };
 
-[[nodiscard]] bool verify_node_signature(const channel::NodeId& node, std::string_view domain, channel::ByteView message,
-                                         const NodeSignature& signature);
+[[nodiscard]] bool verify_node_signature(const channel::NodeId& node, std::string_view domain,
+                                         channel::ByteView message, const NodeSignature& signature);
 
 /// The X25519 form of a node's key; nothing where the bytes are no usable point (not on the curve, small order).
 [[nodiscard]] std::optional<CurvePublic> curve_public_of(const channel::NodeId& node);

@@ -63,12 +63,15 @@ channel::Signature PrivateKey::sign(const channel::Digest& digest) const {
     channel::Signature out;
     int recovery_id = 0;
     secp256k1_ecdsa_recoverable_signature_serialize_compact(secp_context(), out.data.data(), &recovery_id, &signature);
-    // Ids 2 and 3 need an x coordinate at or above n, which nobody has ever found (2^-127); EIP-2098 has no room for them.
+    // Ids 2 and 3 need an x coordinate at or above n, which nobody has ever found (2^-127); EIP-2098 has no room for
+    // them.
     ASSERT(recovery_id == 0 || recovery_id == 1);
     if (recovery_id == 1) out.data[32] |= 0x80;
     return out;
 }
 
-PrivateKey PrivateKey::clone() const { return PrivateKey(m_secret.clone(), m_public); }
+PrivateKey PrivateKey::clone() const {
+    return PrivateKey(m_secret.clone(), m_public);
+}
 
 }  // namespace hedgerow::wallet

@@ -6,7 +6,8 @@
 
 namespace hedgerow::wallet {
 
-/// A secp256k1 private key in protected memory, with its public half at hand. Signing is const and safe from several threads.
+/// A secp256k1 private key in protected memory, with its public half at hand. Signing is const and safe from several
+/// threads.
 class PrivateKey {
   public:
     /// 32 bytes, big-endian, in [1, n); key_out_of_range otherwise.

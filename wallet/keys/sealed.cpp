@@ -79,8 +79,9 @@ channel::Bytes new_header(SealedKind kind, const KdfParameters& kdf, std::size_t
 channel::Bytes encrypt(channel::Bytes header, channel::ByteView payload, const SecretBytes& key) {
     channel::Bytes out = std::move(header);
     out.resize(kHeader + payload.size() + kTag);
-    ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(&out[kHeader], nullptr, payload.data(), payload.size(), out.data(), kHeader,
-                                                      nullptr, &out[kNonceAt], key.reveal().data()) == 0);
+    ASSERT(crypto_aead_xchacha20poly1305_ietf_encrypt(&out[kHeader], nullptr, payload.data(), payload.size(),
+                                                      out.data(), kHeader, nullptr, &out[kNonceAt],
+                                                      key.reveal().data()) == 0);
     const auto checksum = checksum_of(out);
     channel::append(out, checksum);
     return out;
@@ -106,8 +107,9 @@ WalletFault check_shape(channel::ByteView file) {
 
 WalletExpected<SecretBytes> decrypt(channel::ByteView file, const SecretBytes& key, WalletFault wrong_key) {
     SecretBytes out(read_le32(file, kSizeAt));
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(out.writable().data(), nullptr, nullptr, &file[kHeader], out.size() + kTag,
-                                                   file.data(), kHeader, &file[kNonceAt], key.reveal().data()) != 0) {
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(out.writable().data(), nullptr, nullptr, &file[kHeader],
+                                                   out.size() + kTag, file.data(), kHeader, &file[kNonceAt],
+                                                   key.reveal().data()) != 0) {
         return Unexpected{wrong_key};
     }
     return out;
@@ -120,7 +122,8 @@ KdfParameters default_kdf() {
             static_cast<std::uint32_t>(crypto_pwhash_MEMLIMIT_MODERATE / 1024)};
 }
 
-WalletExpected<channel::Bytes> seal(channel::ByteView payload, std::string_view password, SealedKind kind, const KdfParameters& kdf) {
+WalletExpected<channel::Bytes> seal(channel::ByteView payload, std::string_view password, SealedKind kind,
+                                    const KdfParameters& kdf) {
     if (password.empty()) return Unexpected{WalletFault::wallet_password_empty};
     if (password.size() > kMaxPassword) return Unexpected{WalletFault::wallet_password_too_long};
     if (payload.size() > kMaxSealedPayload) return Unexpected{WalletFault::wallet_file_too_large};
@@ -155,7 +158,8 @@ WalletExpected<SecretBytes> unseal_with_key(channel::ByteView file, const Secret
     ensure_sodium();
     const WalletFault fault = check_shape(file);
     if (fault != WalletFault::count_) return Unexpected{fault};
-    if (read_le32(file, kOperationsAt) != 0 || read_le32(file, kMemoryAt) != 0) return Unexpected{WalletFault::kdf_out_of_range};
+    if (read_le32(file, kOperationsAt) != 0 || read_le32(file, kMemoryAt) != 0)
+        return Unexpected{WalletFault::kdf_out_of_range};
     if (file[kKindAt] != static_cast<std::uint8_t>(kind)) return Unexpected{WalletFault::wallet_file_wrong_kind};
     return decrypt(file, key, WalletFault::wallet_key_wrong);
 }

@@ -4,8 +4,8 @@
 
 namespace hedgerow::wallet {
 
-/// The process's one signing context, blinded with fresh randomness against side channels. Read-only after that, so any thread
-/// may use it.
+/// The process's one signing context, blinded with fresh randomness against side channels. Read-only after that, so any
+/// thread may use it.
 [[nodiscard]] const secp256k1_context* secp_context();
 
 }  // namespace hedgerow::wallet

@@ -21,7 +21,9 @@ SecretBytes::SecretBytes(std::size_t size) : m_size(size) {
     sodium_memzero(m_data, size);
 }
 
-SecretBytes::~SecretBytes() { wipe(); }
+SecretBytes::~SecretBytes() {
+    wipe();
+}
 
 SecretBytes::SecretBytes(SecretBytes&& other) noexcept
     : m_data(std::exchange(other.m_data, nullptr)), m_size(std::exchange(other.m_size, 0)) {}
@@ -57,6 +59,8 @@ void SecretBytes::wipe() {
     m_size = 0;
 }
 
-WipeOnExit::~WipeOnExit() { sodium_memzero(m_bytes.data(), m_bytes.size()); }
+WipeOnExit::~WipeOnExit() {
+    sodium_memzero(m_bytes.data(), m_bytes.size());
+}
 
 }  // namespace hedgerow::wallet

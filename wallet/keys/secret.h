@@ -12,9 +12,9 @@ namespace hedgerow::wallet {
 /// Starts libsodium once a process; throws std::runtime_error where it cannot (no source of randomness).
 void ensure_sodium();
 
-/// Bytes that must not leak: in guarded memory (libsodium: locked against swapping where the system allows, left out of core
-/// dumps, wiped when freed), moved but never copied by accident, compared in constant time, and with no way to print them.
-/// Throws std::bad_alloc when the system has no memory to give.
+/// Bytes that must not leak: in guarded memory (libsodium: locked against swapping where the system allows, left out of
+/// core dumps, wiped when freed), moved but never copied by accident, compared in constant time, and with no way to
+/// print them. Throws std::bad_alloc when the system has no memory to give.
 class SecretBytes {
   public:
     SecretBytes() = default;                 ///< none

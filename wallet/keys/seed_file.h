@@ -5,8 +5,8 @@
 #include "wallet/keys/master_seed.h"
 #include "wallet/keys/sealed.h"
 
-/// Files of sealed secrets. They are created with mode 0600, whole or not at all, durable when the call returns, and never
-/// written over. Operating-system faults are std::system_error, with the path and never any content.
+/// Files of sealed secrets. They are created with mode 0600, whole or not at all, durable when the call returns, and
+/// never written over. Operating-system faults are std::system_error, with the path and never any content.
 namespace hedgerow::wallet {
 
 /// A new file; wallet_exists where there is anything of that name, also when another process wins the race.
@@ -15,7 +15,8 @@ namespace hedgerow::wallet {
 [[nodiscard]] WalletExpected<channel::Bytes> read_sealed_file(const std::filesystem::path& path);
 
 /// The wallet's seed under a password, as sealed.h says; and the faults of create_sealed_file.
-[[nodiscard]] WalletExpected<void> create_seed_file(const std::filesystem::path& path, const MasterSeed& seed, std::string_view password,
+[[nodiscard]] WalletExpected<void> create_seed_file(const std::filesystem::path& path, const MasterSeed& seed,
+                                                    std::string_view password,
                                                     const KdfParameters& kdf = default_kdf());
 /// The faults of read_sealed_file and unseal.
 [[nodiscard]] WalletExpected<MasterSeed> open_seed_file(const std::filesystem::path& path, std::string_view password);

@@ -19,11 +19,14 @@ PrivateKey paying_account(const MasterSeed& seed) {
     return std::move(key).value();
 }
 
-SecretBytes imports_key(const MasterSeed& seed) { return seed.storage_key("imported keys"); }
+SecretBytes imports_key(const MasterSeed& seed) {
+    return seed.storage_key("imported keys");
+}
 
 }  // namespace
 
-Keyring::Keyring(MasterSeed seed) : m_seed(std::move(seed)), m_identity(m_seed->node_identity()), m_account(paying_account(*m_seed)) {}
+Keyring::Keyring(MasterSeed seed)
+    : m_seed(std::move(seed)), m_identity(m_seed->node_identity()), m_account(paying_account(*m_seed)) {}
 
 void Keyring::lock() {
     m_seed.reset();
@@ -63,10 +66,12 @@ WalletExpected<channel::Secret> Keyring::watch_secret(std::uint32_t index) const
     return m_seed->watch_secret(index);
 }
 
-channel::Expected<void, Rule> Keyring::add_channel(const channel::Terms& terms, const channel::Hash& separator, channel::Party me,
-                                                   std::uint32_t index, const std::optional<SigningRecord>& record) {
+channel::Expected<void, Rule> Keyring::add_channel(const channel::Terms& terms, const channel::Hash& separator,
+                                                   channel::Party me, std::uint32_t index,
+                                                   const std::optional<SigningRecord>& record) {
     auto key = signer(index);
-    if (!key) return Unexpected{key.error() == WalletFault::wallet_locked ? Rule::wallet_locked : Rule::field_out_of_range};
+    if (!key)
+        return Unexpected{key.error() == WalletFault::wallet_locked ? Rule::wallet_locked : Rule::field_out_of_range};
     return m_policy.add_channel(terms, separator, me, std::move(key).value(), record);
 }
 
@@ -83,13 +88,15 @@ WalletExpected<const PrivateKey*> Keyring::owner(const channel::Address& address
     return &imported->second;
 }
 
-WalletExpected<channel::Signature> Keyring::sign_from(const channel::Address& address, const Transaction& transaction) const {
+WalletExpected<channel::Signature> Keyring::sign_from(const channel::Address& address,
+                                                      const Transaction& transaction) const {
     const auto key = owner(address);
     if (!key) return Unexpected{key.error()};
     return (*key)->sign(transaction_digest(transaction));
 }
 
-WalletExpected<channel::Signature> Keyring::sign_permit(const Permit& permit, const channel::Hash& token_separator) const {
+WalletExpected<channel::Signature> Keyring::sign_permit(const Permit& permit,
+                                                        const channel::Hash& token_separator) const {
     const auto key = owner(permit.owner);
     if (!key) return Unexpected{key.error()};
     return (*key)->sign(permit_digest(permit, token_separator));

@@ -12,10 +12,11 @@
 
 namespace hedgerow::wallet {
 
-/// An opened wallet: every key that the node works with, and the gates before them. Locking stops spending and trading, never
-/// defence: it wipes the seed and the imported keys, and keeps the node identity (to stay reachable), the signers of known channels
-/// (Challenge, and the Close and Withdraw that a co-signed State already holds) and the paying account (answers to a dispute).
-/// Not thread-safe; opening a seed file, which is slow, needs no Keyring and may run on another thread.
+/// An opened wallet: every key that the node works with, and the gates before them. Locking stops spending and trading,
+/// never defence: it wipes the seed and the imported keys, and keeps the node identity (to stay reachable), the signers
+/// of known channels (Challenge, and the Close and Withdraw that a co-signed State already holds) and the paying
+/// account (answers to a dispute). Not thread-safe; opening a seed file, which is slow, needs no Keyring and may run on
+/// another thread.
 class Keyring final : public TransactionSigner {
   public:
     static constexpr std::size_t kMaxImports = 64;
@@ -24,7 +25,8 @@ class Keyring final : public TransactionSigner {
     explicit Keyring(MasterSeed seed);
 
     void lock();
-    /// wallet_other_seed where the seed is not the one this was opened with; wallet_key_wrong as load_imports. Stays locked then.
+    /// wallet_other_seed where the seed is not the one this was opened with; wallet_key_wrong as load_imports. Stays
+    /// locked then.
     [[nodiscard]] WalletExpected<void> unlock(MasterSeed seed);
     [[nodiscard]] bool locked() const { return !m_seed.has_value(); }
     /// The emergency stop: sign nothing new, defend.
@@ -41,26 +43,32 @@ class Keyring final : public TransactionSigner {
     [[nodiscard]] WalletExpected<channel::PublicKey> signer_public_key(std::uint32_t index) const;
     /// wallet_locked, key_index_out_of_range.
     [[nodiscard]] WalletExpected<channel::Secret> watch_secret(std::uint32_t index) const;
-    /// Registers a channel with the policy under the signer of that index; the Rules of SigningPolicy::add_channel, wallet_locked,
-    /// and field_out_of_range for the index.
-    [[nodiscard]] channel::Expected<void, channel::Rule> add_channel(const channel::Terms& terms, const channel::Hash& separator, channel::Party me,
-                                                                     std::uint32_t index, const std::optional<SigningRecord>& record = std::nullopt);
+    /// Registers a channel with the policy under the signer of that index; the Rules of SigningPolicy::add_channel,
+    /// wallet_locked, and field_out_of_range for the index.
+    [[nodiscard]] channel::Expected<void, channel::Rule> add_channel(
+        const channel::Terms& terms, const channel::Hash& separator, channel::Party me, std::uint32_t index,
+        const std::optional<SigningRecord>& record = std::nullopt);
     /// Every signature of a channel comes from here.
     [[nodiscard]] SigningPolicy& policy() { return m_policy; }
 
-    // --- accounts -----------------------------------------------------------------------------------------------------
+    // --- accounts
+    // -----------------------------------------------------------------------------------------------------
 
     [[nodiscard]] channel::Address account() const override { return m_account.address(); }
     /// With the paying account. While locked only what is for defence; else wallet_locked.
     [[nodiscard]] ChainExpected<channel::Signature> sign(const Transaction& transaction, TxPurpose purpose) override;
     /// With any owner, to spend: wallet_locked, owner_unknown.
-    [[nodiscard]] WalletExpected<channel::Signature> sign_from(const channel::Address& owner, const Transaction& transaction) const;
+    [[nodiscard]] WalletExpected<channel::Signature> sign_from(const channel::Address& owner,
+                                                               const Transaction& transaction) const;
     /// An EIP-2612 permit of permit.owner under the token's own domain separator: wallet_locked, owner_unknown.
-    [[nodiscard]] WalletExpected<channel::Signature> sign_permit(const Permit& permit, const channel::Hash& token_separator) const;
+    [[nodiscard]] WalletExpected<channel::Signature> sign_permit(const Permit& permit,
+                                                                 const channel::Hash& token_separator) const;
 
-    // --- imported owners ------------------------------------------------------------------------------------------------
+    // --- imported owners
+    // ------------------------------------------------------------------------------------------------
 
-    /// Takes a key in (the same again is no fault) and returns its address: wallet_locked, import_limit. Store sealed_imports() then.
+    /// Takes a key in (the same again is no fault) and returns its address: wallet_locked, import_limit. Store
+    /// sealed_imports() then.
     [[nodiscard]] WalletExpected<channel::Address> import_owner(PrivateKey key);
     /// Every imported key, under a key of the seed: for the store and the backup. Empty where there are none.
     [[nodiscard]] const channel::Bytes& sealed_imports() const { return m_sealed_imports; }
@@ -70,7 +78,8 @@ class Keyring final : public TransactionSigner {
     [[nodiscard]] WalletExpected<std::string> export_owner(const channel::Address& owner, std::string_view password,
                                                            const ScryptParameters& scrypt = {}) const;
 
-    // --- what only this wallet reads ------------------------------------------------------------------------------------
+    // --- what only this wallet reads
+    // ------------------------------------------------------------------------------------
 
     /// The key of the encrypted backup (seal_with_key): the phrase alone opens it. wallet_locked.
     [[nodiscard]] WalletExpected<SecretBytes> backup_key() const;
@@ -88,7 +97,7 @@ class Keyring final : public TransactionSigner {
     std::optional<MasterSeed> m_seed;  ///< none while locked
     NodeIdentity m_identity;
     PrivateKey m_account;
-    Imports m_imports;                 ///< none while locked
+    Imports m_imports;  ///< none while locked
     std::vector<channel::Address> m_imported;
     channel::Bytes m_sealed_imports;
     SigningPolicy m_policy;

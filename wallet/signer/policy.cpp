@@ -16,7 +16,8 @@ Rule check_version(std::uint64_t version) {
 /// Shapes that a contract of these terms would refuse; a signature on one would be worth nothing, or worse.
 Rule check_net(const channel::List<channel::Amount, channel::kMaxAssets>& net, std::size_t assets) {
     if (net.size() != assets) return Rule::asset_out_of_range;
-    const bool ok = std::all_of(net.begin(), net.end(), [](channel::Amount a) { return a.within_bits(channel::kNetBits); });
+    const bool ok =
+        std::all_of(net.begin(), net.end(), [](channel::Amount a) { return a.within_bits(channel::kNetBits); });
     return ok ? Rule::none : Rule::net_out_of_range;
 }
 
@@ -45,8 +46,9 @@ const SigningPolicy::Entry* SigningPolicy::find(const channel::ChannelId& id) co
     return at == m_channels.end() ? nullptr : &at->second;
 }
 
-SigningPolicy::Result<void> SigningPolicy::add_channel(const channel::Terms& terms, const channel::Hash& separator, channel::Party me,
-                                                       PrivateKey signer, const std::optional<SigningRecord>& record) {
+SigningPolicy::Result<void> SigningPolicy::add_channel(const channel::Terms& terms, const channel::Hash& separator,
+                                                       channel::Party me, PrivateKey signer,
+                                                       const std::optional<SigningRecord>& record) {
     const channel::ChannelId id = channel::channel_id_of(terms, separator);
     if (find(id) != nullptr) return Unexpected{Rule::channel_exists};
     if (signer.address() != terms.signer(me)) return Unexpected{Rule::not_our_signer};
@@ -93,7 +95,8 @@ SigningPolicy::Result<Signed> SigningPolicy::sign_state(const channel::State& st
     return sign_state_of(*entry, {state.version, state.net, channel::digest_of(state, entry->separator)});
 }
 
-SigningPolicy::Result<Signed> SigningPolicy::sign_state(const channel::ChannelId& id, const channel::ChannelState& state) {
+SigningPolicy::Result<Signed> SigningPolicy::sign_state(const channel::ChannelId& id,
+                                                        const channel::ChannelState& state) {
     Entry* entry = find(id);
     if (entry == nullptr) return Unexpected{Rule::channel_unknown};
     return sign_state_of(*entry, {state.version, state.net, channel::state_digest(state, id, entry->separator)});
@@ -105,7 +108,8 @@ SigningPolicy::Result<Signed> SigningPolicy::sign_close(const channel::Close& cl
     SigningRecord& record = entry->record;
     if (const Rule rule = check_channel(record); rule != Rule::none) return Unexpected{rule};
     const channel::Digest digest = channel::digest_of(close, entry->separator);
-    const bool resend = record.close_outstanding && close.version == record.close_version && digest == record.close_digest;
+    const bool resend =
+        record.close_outstanding && close.version == record.close_version && digest == record.close_digest;
     if (!resend) {
         if (record.close_outstanding) return Unexpected{Rule::channel_closing};
         if (const Rule rule = check_version(close.version); rule != Rule::none) return Unexpected{rule};
@@ -126,7 +130,8 @@ SigningPolicy::Result<channel::Signature> SigningPolicy::sign_withdraw(const cha
     if (const Rule rule = check_channel(entry->record); rule != Rule::none) return Unexpected{rule};
     if (entry->record.recovering) return Unexpected{Rule::channel_recovering};
     if (withdraw.asset >= entry->assets) return Unexpected{Rule::asset_out_of_range};
-    if (withdraw.total.sign() < 0 || !withdraw.total.within_bits(channel::kNetBits)) return Unexpected{Rule::amount_out_of_range};
+    if (withdraw.total.sign() < 0 || !withdraw.total.within_bits(channel::kNetBits))
+        return Unexpected{Rule::amount_out_of_range};
     return entry->signer.sign(channel::digest_of(withdraw, entry->separator));
 }
 
@@ -139,7 +144,8 @@ SigningPolicy::Result<channel::Signature> SigningPolicy::sign_challenge(const ch
     return entry->signer.sign(channel::digest_of(challenge, entry->separator));
 }
 
-SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::status_changed(const channel::ChannelId& id, channel::Status status,
+SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::status_changed(const channel::ChannelId& id,
+                                                                                  channel::Status status,
                                                                                   std::uint64_t confirmed_time_s) {
     using channel::Status;
     Entry* entry = find(id);
@@ -158,7 +164,8 @@ SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::status_change
     return std::optional(next);
 }
 
-SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::raise_to(const channel::ChannelId& id, std::uint64_t version,
+SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::raise_to(const channel::ChannelId& id,
+                                                                            std::uint64_t version,
                                                                             const channel::Digest& digest) {
     Entry* entry = find(id);
     if (entry == nullptr) return Unexpected{Rule::channel_unknown};

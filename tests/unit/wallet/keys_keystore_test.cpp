@@ -21,7 +21,9 @@ PrivateKey key_one() {
     return PrivateKey::from_bytes(bytes).value();
 }
 
-json exported() { return json::parse(export_keystore(key_one(), kPassword, kCheap).value()); }
+json exported() {
+    return json::parse(export_keystore(key_one(), kPassword, kCheap).value());
+}
 
 WalletFault fault_of(const json& keystore, std::string_view password = kPassword) {
     const auto key = import_keystore(keystore.dump(), password);
@@ -92,13 +94,15 @@ TEST_CASE("keystore: published vectors") {
 }
 
 TEST_CASE("keystore: the vector of the Web3 Secret Storage page, pbkdf2") {
-    const char* const text = R"({"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
+    const char* const text =
+        R"({"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
         "ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2",
         "kdfparams":{"c":262144,"dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
         "mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},"version":3})";
     const auto key = import_keystore(text, kPassword);
     REQUIRE(key.has_value());
-    CHECK(channel::to_hex(key->secret().reveal()) == "0x7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d");
+    CHECK(channel::to_hex(key->secret().reveal()) ==
+          "0x7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d");
 
     json edited = json::parse(text);
     edited["/crypto/kdfparams/c"_json_pointer] = 10'000'001;
@@ -125,8 +129,9 @@ TEST_CASE("keystore: each way to fail has its name") {
     CHECK(fault_of(with("/crypto/cipher", "aes-128-cbc")) == WalletFault::keystore_cipher_unsupported);
     CHECK(fault_of(with("/crypto/kdf", "argon2")) == WalletFault::keystore_kdf_unsupported);
 
-    for (const char* pointer : {"/version", "/crypto", "/crypto/cipher", "/crypto/ciphertext", "/crypto/cipherparams", "/crypto/cipherparams/iv",
-                                "/crypto/kdf", "/crypto/kdfparams", "/crypto/kdfparams/dklen", "/crypto/kdfparams/n", "/crypto/kdfparams/r",
+    for (const char* pointer : {"/version", "/crypto", "/crypto/cipher", "/crypto/ciphertext", "/crypto/cipherparams",
+                                "/crypto/cipherparams/iv", "/crypto/kdf", "/crypto/kdfparams",
+                                "/crypto/kdfparams/dklen", "/crypto/kdfparams/n", "/crypto/kdfparams/r",
                                 "/crypto/kdfparams/p", "/crypto/kdfparams/salt", "/crypto/mac"}) {
         CAPTURE(pointer);
         CHECK(fault_of(with(pointer, nullptr)) == WalletFault::keystore_malformed);
@@ -138,14 +143,16 @@ TEST_CASE("keystore: each way to fail has its name") {
     CHECK(fault_of(with("/crypto/kdfparams/salt", std::string(2050, '0'))) == WalletFault::keystore_malformed);
     CHECK(fault_of(with("/crypto/kdfparams/n", -2)) == WalletFault::keystore_malformed);
     CHECK(fault_of(with("/crypto/kdfparams/n", 2.0)) == WalletFault::keystore_malformed);
-    for (const char* text : {"", "{", "[]", "3", "null", "\"x\""}) CHECK(import_keystore(text, "").error() == WalletFault::keystore_malformed);
+    for (const char* text : {"", "{", "[]", "3", "null", "\"x\""})
+        CHECK(import_keystore(text, "").error() == WalletFault::keystore_malformed);
     CHECK(import_keystore(std::string(kMaxKeystore + 1, ' '), "").error() == WalletFault::keystore_too_large);
     CHECK(import_keystore(std::string(kMaxKeystore, '['), "").error() == WalletFault::keystore_malformed);
 }
 
 TEST_CASE("keystore: no file makes us work or take memory without bound") {
     const auto n = "/crypto/kdfparams/n";
-    for (const std::uint64_t bad : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{1} << 21, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+    for (const std::uint64_t bad : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{1} << 21,
+                                    std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
         CAPTURE(bad);
         CHECK(fault_of(with(n, bad)) == WalletFault::keystore_kdf_out_of_range);
     }

@@ -14,7 +14,8 @@ namespace hedgerow::wallet {
 
 namespace {
 
-const std::string kAbout = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+const std::string kAbout =
+    "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
 const std::string kTestJunk = "test test test test test test test test test test test junk";
 
 std::optional<nlohmann::json> vectors(const char* name) {
@@ -89,7 +90,8 @@ TEST_CASE("phrase: published vectors") {
     const auto seed = seed_from_entropy(channel::Bytes(16, 0), "TREZOR");
     REQUIRE(seed.has_value());
     CHECK(channel::to_hex(seed->reveal()) ==
-          "0xc55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141630c7a3c4ab7c81b"
+          "0xc55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141630c7a3c4a"
+          "b7c81b"
           "2f001698e7463b04");
 
     const auto data = vectors("bip39_vectors.json");
@@ -168,8 +170,9 @@ TEST_CASE("path: grammar") {
     CHECK(parse_path("m").value().empty());
     CHECK(format_path({}) == "m");
 
-    for (const char* bad : {"", "M", "n/0", "0", "/0", "m/", "m//0", "m/0/", "m0", "m/-1", "m/+1", "m/ 1", "m/1 ", "m/a", "m/'", "m/h",
-                            "m/0''", "m/0'h", "m/00", "m/01", "m/0x1", "m/1.0", "m/0H"}) {
+    for (const char* bad :
+         {"",     "M",   "n/0", "0",   "/0",    "m/",    "m//0", "m/0/", "m0",    "m/-1",  "m/+1", "m/ 1",
+          "m/1 ", "m/a", "m/'", "m/h", "m/0''", "m/0'h", "m/00", "m/01", "m/0x1", "m/1.0", "m/0H"}) {
         CAPTURE(bad);
         const auto parsed = parse_path(bad);
         REQUIRE_FALSE(parsed.has_value());
@@ -193,7 +196,8 @@ TEST_CASE("bip32: vectors") {
     const auto master = ExtendedKey::master(hex("000102030405060708090a0b0c0d0e0f"));
     REQUIRE(master.has_value());
     const Xprv inline_one = decode_xprv(
-        "xprv9wTYmMFdV23N2TdNG573QoEsfRrWKQgWeibmLntzniatZvR9BmLnvSxqu53Kw1UmYPxLgboyZQaXwTCg8MSY3H2EU4pWcQDnRnrVA1xe8fs");
+        "xprv9wTYmMFdV23N2TdNG573QoEsfRrWKQgWeibmLntzniatZvR9BmLnvSxqu53Kw1UmYPxLgboyZQaXwTCg8MSY3H2EU4pWcQDnRnrVA1xe8f"
+        "s");
     const auto node = master->derive(parse_path("m/0'/1").value());
     REQUIRE(node.has_value());
     CHECK(node->key().secret().equals(inline_one.key));
@@ -224,7 +228,9 @@ TEST_CASE("bip32: vectors") {
 TEST_CASE("seed: accounts are those of other wallets") {
     // Anvil's and Hardhat's well-known phrase.
     const MasterSeed seed = seed_of(kTestJunk);
-    const auto address = [&](std::uint32_t i) { return channel::checksum_address(seed.owner_key(i).value().address()); };
+    const auto address = [&](std::uint32_t i) {
+        return channel::checksum_address(seed.owner_key(i).value().address());
+    };
     CHECK(address(0) == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     CHECK(address(1) == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
     CHECK(address(9) == "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720");
@@ -237,10 +243,14 @@ TEST_CASE("seed: derivations are fixed for good") {
     // Computed apart from this code (Python hashlib and blake2b, ethers, Node crypto): changing one loses money.
     const MasterSeed seed = seed_of(kAbout);
     CHECK(channel::to_hex(seed.signer_key(0).value().address()) == "0x78839f6054d7ed13918bae0473ba31b1ca9d7265");
-    CHECK(channel::to_hex(seed.node_identity().node_id()) == "0xc5ae12d5764e448ffe70c15b83f3c896caf809374f04412ea93d5e1e98da9d02");
-    CHECK(channel::to_hex(seed.watch_secret(0)) == "0xe3ef44f764a8ceefca04a5d0a5766e75f5dbbfb3fff35c74722f94f1306a1e2f");
-    CHECK(channel::to_hex(seed.watch_secret(1)) == "0x53e58caa2f926aa3927a28dc65efa42e811e045e834cbf76fb8d9ff3b96a6680");
-    CHECK(channel::to_hex(seed.storage_key("backup").reveal()) == "0xb7942760f349da2f6c185c9a5c4579c3371f74a083412134abd931fcf8d8b708");
+    CHECK(channel::to_hex(seed.node_identity().node_id()) ==
+          "0xc5ae12d5764e448ffe70c15b83f3c896caf809374f04412ea93d5e1e98da9d02");
+    CHECK(channel::to_hex(seed.watch_secret(0)) ==
+          "0xe3ef44f764a8ceefca04a5d0a5766e75f5dbbfb3fff35c74722f94f1306a1e2f");
+    CHECK(channel::to_hex(seed.watch_secret(1)) ==
+          "0x53e58caa2f926aa3927a28dc65efa42e811e045e834cbf76fb8d9ff3b96a6680");
+    CHECK(channel::to_hex(seed.storage_key("backup").reveal()) ==
+          "0xb7942760f349da2f6c185c9a5c4579c3371f74a083412134abd931fcf8d8b708");
 
     std::set<channel::Bytes> all;
     for (std::uint32_t i = 0; i < 8; ++i) {
@@ -267,7 +277,8 @@ TEST_CASE("seed: encoding") {
     CHECK_FALSE(MasterSeed::generate().same_as(MasterSeed::generate()));
     const std::string fresh(reveal_text(MasterSeed::generate().mnemonic()));
     CHECK(std::count(fresh.begin(), fresh.end(), ' ') == 23);
-    for (const char* bad : {"", "00", "10", "11", "10000000000000000000000000000000", "1100000000000000000000000000000000000000"}) {
+    for (const char* bad :
+         {"", "00", "10", "11", "10000000000000000000000000000000", "1100000000000000000000000000000000000000"}) {
         CHECK(MasterSeed::decode(hex(bad)).error() == WalletFault::wallet_file_corrupt);
     }
 }

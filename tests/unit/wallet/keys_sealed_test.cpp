@@ -112,8 +112,10 @@ TEST_CASE("sealed: each way to fail has its name") {
 
 TEST_CASE("sealed: the header is authenticated") {
     const channel::Bytes file = sealed_text();
-    CHECK(fault_of(forged(file, 9, static_cast<std::uint8_t>(SealedKind::backup))) == WalletFault::wallet_file_wrong_kind);
-    const channel::Bytes other = forged(sealed_text("x", SealedKind::backup), 9, static_cast<std::uint8_t>(SealedKind::seed));
+    CHECK(fault_of(forged(file, 9, static_cast<std::uint8_t>(SealedKind::backup))) ==
+          WalletFault::wallet_file_wrong_kind);
+    const channel::Bytes other =
+        forged(sealed_text("x", SealedKind::backup), 9, static_cast<std::uint8_t>(SealedKind::seed));
     CHECK(fault_of(other) == WalletFault::wallet_password_wrong);
     for (std::size_t at : {10U, 14U, 18U, 34U, 62U, 63U}) {  // operations, memory, salt, nonce, ciphertext
         CAPTURE(at);
@@ -145,7 +147,8 @@ TEST_CASE("sealed: with a key") {
     const auto sealed = seal_with_key(channel::as_bytes("keys"), key, SealedKind::imported_keys);
     REQUIRE(sealed.has_value());
     CHECK(unseal_with_key(*sealed, key, SealedKind::imported_keys).value().equals(channel::as_bytes("keys")));
-    CHECK(unseal_with_key(*sealed, SecretBytes::random(32), SealedKind::imported_keys).error() == WalletFault::wallet_key_wrong);
+    CHECK(unseal_with_key(*sealed, SecretBytes::random(32), SealedKind::imported_keys).error() ==
+          WalletFault::wallet_key_wrong);
     CHECK(unseal_with_key(*sealed, key, SealedKind::backup).error() == WalletFault::wallet_file_wrong_kind);
     CHECK(unseal_with_key(sealed_text(), key, SealedKind::seed).error() == WalletFault::kdf_out_of_range);
     CHECK(unseal(*sealed, kPassword, SealedKind::imported_keys).error() == WalletFault::kdf_out_of_range);
@@ -183,7 +186,8 @@ TEST_CASE("seed file: of many creators one wins and the file is whole") {
     {
         std::vector<std::jthread> threads;
         for (const auto& file : files) {
-            threads.emplace_back([&path, &file, &created] { created += create_sealed_file(path, file).has_value() ? 1 : 0; });
+            threads.emplace_back(
+                [&path, &file, &created] { created += create_sealed_file(path, file).has_value() ? 1 : 0; });
         }
     }
     CHECK(created == 1);
@@ -202,7 +206,8 @@ TEST_CASE("seed file: what is no seed file") {
     CHECK(read_sealed_file(directory.path).error() == WalletFault::wallet_file_corrupt);
     REQUIRE(::truncate(path.c_str(), static_cast<off_t>(kMaxSealedPayload + 8192)) == 0);
     CHECK(open_seed_file(path, kPassword).error() == WalletFault::wallet_file_too_large);
-    CHECK_THROWS_AS((void)create_sealed_file(directory.path / "none" / "wallet.seed", sealed_text()), std::system_error);
+    CHECK_THROWS_AS((void)create_sealed_file(directory.path / "none" / "wallet.seed", sealed_text()),
+                    std::system_error);
 }
 
 }  // namespace hedgerow::wallet

@@ -30,7 +30,9 @@ PrivateKey key_of(std::string_view text) {
     return std::move(key).value();
 }
 
-channel::Digest digest_of_text(std::string_view text) { return {channel::keccak256(channel::as_bytes(text)).data}; }
+channel::Digest digest_of_text(std::string_view text) {
+    return {channel::keccak256(channel::as_bytes(text)).data};
+}
 
 constexpr std::string_view kOrder = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 
@@ -93,7 +95,8 @@ TEST_CASE("keys: addresses that everyone knows") {
     const PrivateKey key = key_of("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
     CHECK(channel::checksum_address(key.address()) == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     // The generator: key 1.
-    CHECK(channel::checksum_address(key_of("0000000000000000000000000000000000000000000000000000000000000001").address()) ==
+    CHECK(channel::checksum_address(
+              key_of("0000000000000000000000000000000000000000000000000000000000000001").address()) ==
           "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf");
 }
 
@@ -155,7 +158,8 @@ TEST_CASE("keys: node signatures hold for one message, domain and node") {
     CHECK(verify_node_signature(alice->node_id(), "tower receipt", message, signature));
     CHECK_FALSE(verify_node_signature(bob->node_id(), "tower receipt", message, signature));
     CHECK_FALSE(verify_node_signature(alice->node_id(), "gossip", message, signature));
-    CHECK_FALSE(verify_node_signature(alice->node_id(), "tower receipt", channel::as_bytes("held version 8"), signature));
+    CHECK_FALSE(
+        verify_node_signature(alice->node_id(), "tower receipt", channel::as_bytes("held version 8"), signature));
     NodeSignature flipped = signature;
     flipped.data[40] ^= 1;
     CHECK_FALSE(verify_node_signature(alice->node_id(), "tower receipt", message, flipped));

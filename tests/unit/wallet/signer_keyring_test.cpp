@@ -13,7 +13,9 @@ using channel::Rule;
 
 constexpr ScryptParameters kCheap{2, 1, 1};
 
-MasterSeed test_junk() { return MasterSeed::from_mnemonic("test test test test test test test test test test test junk").value(); }
+MasterSeed test_junk() {
+    return MasterSeed::from_mnemonic("test test test test test test test test test test test junk").value();
+}
 
 PrivateKey key_of(std::uint8_t number) {
     channel::Bytes bytes(32, 0);
@@ -66,7 +68,8 @@ TEST_CASE("keyring: locking stops spending and trading, never defence") {
     REQUIRE(keyring.policy().sign_state(state).has_value());
     const auto before = keyring.sign(some_transaction(), TxPurpose::spend);
     REQUIRE(before.has_value());
-    CHECK(channel::address_of(channel::recover(transaction_digest(some_transaction()), *before).value()) == keyring.account());
+    CHECK(channel::address_of(channel::recover(transaction_digest(some_transaction()), *before).value()) ==
+          keyring.account());
 
     keyring.lock();
     keyring.lock();
@@ -138,15 +141,18 @@ TEST_CASE("keyring: imported owners are sealed, survive a lock and a restart, an
     channel::Bytes damaged = sealed;
     damaged.back() ^= 1;
     CHECK(again.load_imports(damaged).error() == WalletFault::wallet_file_corrupt);
-    const auto odd = seal_with_key(channel::Bytes(31, 1), test_junk().storage_key("imported keys"), SealedKind::imported_keys);
+    const auto odd =
+        seal_with_key(channel::Bytes(31, 1), test_junk().storage_key("imported keys"), SealedKind::imported_keys);
     CHECK(again.load_imports(*odd).error() == WalletFault::wallet_file_corrupt);
-    const auto zero = seal_with_key(channel::Bytes(32, 0), test_junk().storage_key("imported keys"), SealedKind::imported_keys);
+    const auto zero =
+        seal_with_key(channel::Bytes(32, 0), test_junk().storage_key("imported keys"), SealedKind::imported_keys);
     CHECK(again.load_imports(*zero).error() == WalletFault::wallet_file_corrupt);
 }
 
 TEST_CASE("keyring: imports are bounded") {
     Keyring keyring(test_junk());
-    for (std::size_t i = 0; i < Keyring::kMaxImports; ++i) REQUIRE(keyring.import_owner(PrivateKey::generate()).has_value());
+    for (std::size_t i = 0; i < Keyring::kMaxImports; ++i)
+        REQUIRE(keyring.import_owner(PrivateKey::generate()).has_value());
     CHECK(keyring.import_owner(PrivateKey::generate()).error() == WalletFault::import_limit);
     CHECK(keyring.owners().size() == Keyring::kMaxImports + 1);
     CHECK(keyring.import_owner(test_junk().owner_key(0).value()).value() == keyring.account());
@@ -160,7 +166,8 @@ TEST_CASE("keyring: permits are signed by their owner") {
     permit.value = channel::U256(5);
     const auto signature = keyring.sign_permit(permit, token_separator);
     REQUIRE(signature.has_value());
-    CHECK(channel::address_of(channel::recover(permit_digest(permit, token_separator), *signature).value()) == permit.owner);
+    CHECK(channel::address_of(channel::recover(permit_digest(permit, token_separator), *signature).value()) ==
+          permit.owner);
     permit.owner = key_of(5).address();
     CHECK(keyring.sign_permit(permit, token_separator).error() == WalletFault::owner_unknown);
 }

@@ -48,7 +48,8 @@ struct Fixture {
         out.asset_marks = {channel::Price::from_raw(1), channel::Price::from_raw(1)};
         return out;
     }
-    [[nodiscard]] channel::Close close(std::uint64_t version, std::uint64_t deadline = 1000, std::int64_t net = 0) const {
+    [[nodiscard]] channel::Close close(std::uint64_t version, std::uint64_t deadline = 1000,
+                                       std::int64_t net = 0) const {
         return {id, version, {Amount::from_raw(net), Amount()}, deadline};
     }
     Rule sign(const channel::State& s) { return rule_of(policy.sign_state(s)); }
@@ -102,16 +103,19 @@ TEST_CASE("policy: what it signs is the EIP-712 digest of what it saw, and the r
     CHECK(f.policy.record(f.id) == made->record);
 
     const channel::Withdraw withdraw{f.id, Party::A, 1, Amount::from_raw(9), 50};
-    CHECK(channel::verify(channel::digest_of(withdraw, f.separator), f.policy.sign_withdraw(withdraw).value(), key_of(2).public_key()));
+    CHECK(channel::verify(channel::digest_of(withdraw, f.separator), f.policy.sign_withdraw(withdraw).value(),
+                          key_of(2).public_key()));
     const channel::Challenge challenge{f.id, 5, 50};
-    CHECK(channel::verify(channel::digest_of(challenge, f.separator), f.policy.sign_challenge(challenge).value(), key_of(2).public_key()));
+    CHECK(channel::verify(channel::digest_of(challenge, f.separator), f.policy.sign_challenge(challenge).value(),
+                          key_of(2).public_key()));
     CHECK(f.policy.record(f.id) == made->record);
 }
 
 TEST_CASE("policy: the core's form of a state has the same digest and the same rules") {
     Fixture f;
     channel::RiskTerms risk;
-    channel::ChannelState state = channel::initial_state(f.terms, risk, {channel::Price::from_raw(5), channel::Price::from_raw(6)});
+    channel::ChannelState state =
+        channel::initial_state(f.terms, risk, {channel::Price::from_raw(5), channel::Price::from_raw(6)});
     state.version = 3;
     channel::LockEntry lock;
     lock.lock.amount = Amount::from_raw(4);
@@ -163,7 +167,8 @@ TEST_CASE("policy: states that no contract of the terms would take are not signe
     CHECK(f.sign(f.close(9, 0)) == Rule::close_deadline_out_of_range);
     CHECK(f.policy.sign_withdraw({f.id, Party::A, 2, Amount(), 1}).error() == Rule::asset_out_of_range);
     CHECK(f.policy.sign_withdraw({f.id, Party::A, 0, Amount::from_raw(-1), 1}).error() == Rule::amount_out_of_range);
-    CHECK(f.policy.sign_withdraw({f.id, Party::A, 0, Amount::from_raw(channel::Int128{1} << 120), 1}).error() == Rule::amount_out_of_range);
+    CHECK(f.policy.sign_withdraw({f.id, Party::A, 0, Amount::from_raw(channel::Int128{1} << 120), 1}).error() ==
+          Rule::amount_out_of_range);
     CHECK(f.policy.sign_challenge({f.id, channel::kMaxVersion + 1, 1}).error() == Rule::version_out_of_range);
     CHECK(f.policy.record(f.id)->highest() == 1);
 }
@@ -331,7 +336,8 @@ struct Witness {
     std::uint64_t highest = 0;
     std::uint64_t barred_until = 0;  ///< deadline of the newest Close
 
-    void saw(bool is_close, std::uint64_t version, const channel::Digest& digest, std::uint64_t deadline, std::uint64_t time) {
+    void saw(bool is_close, std::uint64_t version, const channel::Digest& digest, std::uint64_t deadline,
+             std::uint64_t time) {
         const bool again = by_version.contains(version);
         if (again) {
             REQUIRE(by_version[version] == digest);
@@ -347,8 +353,9 @@ struct Witness {
     }
 };
 
-/// One random life of a channel. The policy forgets nothing across restarts from the stored record, is asked for anything, in any
-/// order, with a clock that a confused node reads wrongly (status_changed is tried at any time, its verdict respected).
+/// One random life of a channel. The policy forgets nothing across restarts from the stored record, is asked for
+/// anything, in any order, with a clock that a confused node reads wrongly (status_changed is tried at any time, its
+/// verdict respected).
 void live(std::uint32_t seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);
