@@ -4,7 +4,9 @@ namespace hedgerow::channel {
 
 namespace {
 /// 10^8: what turns USD 1e-8 into USD 1e-16.
-U256 price_unit() { return {pow10(kPriceDecimals)}; }
+U256 price_unit() {
+    return {pow10(kPriceDecimals)};
+}
 
 U256 magnitude_of(Price price) {
     ASSERT(price.raw() >= 0);
@@ -12,7 +14,9 @@ U256 magnitude_of(Price price) {
 }
 }  // namespace
 
-I256 pnl16(Quantity quantity, Price value, Price mark) { return I256(quantity.raw()) * I256((value - mark).raw()); }
+I256 pnl16(Quantity quantity, Price value, Price mark) {
+    return I256(quantity.raw()) * I256((value - mark).raw());
+}
 
 I256 usd16_to_units_toward_zero(const I256& usd16, Price asset_price, int decimals) {
     ASSERT(decimals >= 0 && decimals <= 18);

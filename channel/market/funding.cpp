@@ -12,7 +12,8 @@ constexpr Uint128 kPriceUnit = 100'000'000;
 
 std::int64_t funding_rate_e12(Price mark, Price index, std::uint16_t deadband_bps, std::uint16_t cap_bps) {
     ASSERT(mark.raw() > 0 && index.raw() > 0);
-    const I256 premium = mul_div_toward_zero(I256((mark - index).raw()), U256(kE12), U256(static_cast<Uint128>(index.raw())));
+    const I256 premium =
+        mul_div_toward_zero(I256((mark - index).raw()), U256(kE12), U256(static_cast<Uint128>(index.raw())));
     const I256 deadband(Int128{deadband_bps} * kBpsE12);
     const I256 cap(Int128{cap_bps} * kBpsE12);
     const I256 damped = std::max(deadband, premium) + std::min(-deadband, premium);

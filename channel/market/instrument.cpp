@@ -18,9 +18,12 @@ constexpr std::array<std::string_view, 12> kMonths = {"JAN", "FEB", "MAR", "APR"
                                                       "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 constexpr std::array<std::string_view, 5> kSuffixes = {"", "C", "P", "DC", "DP"};  // by Kind
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 bool is_symbol(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); });
 }
 bool is_pair(std::string_view text) {
     const std::size_t middle = text.find('_');
@@ -80,7 +83,9 @@ std::optional<std::string> format_date(std::uint64_t expiry) {
     return out;
 }
 
-bool is_strike(Price strike) { return strike.raw() > 0 && strike.within_bits(kMarketBits); }
+bool is_strike(Price strike) {
+    return strike.raw() > 0 && strike.within_bits(kMarketBits);
+}
 
 std::string format_strike(Price strike) {
     std::string out = format_decimal(strike.raw(), kPriceDecimals);

@@ -5,8 +5,8 @@
 
 #include "channel/messages/typed.h"
 
-/// Instrument names, after Deribit's grammar for linear instruments (docs.deribit.com, "Naming"), at most 31 bytes since a name is a feed id
-/// too (spec 2.5):
+/// Instrument names, after Deribit's grammar for linear instruments (docs.deribit.com, "Naming"), at most 31 bytes
+/// since a name is a feed id too (spec 2.5):
 ///   pair "-PERPETUAL"                  BTC_USD-PERPETUAL        perpetual, kind linear, expiry 0
 ///   pair "-" date                      BTC_USD-26MAR27          future, kind linear
 ///   pair "-" date "-" strike "-" kind  BTC_USD-26MAR27-90000-C  option: C, P; digital: DC, DP
@@ -37,8 +37,9 @@ struct Definition {
 /// instrument_strike_malformed.
 [[nodiscard]] Expected<Definition, Rule> parse_instrument(std::string_view name);
 
-/// The name of what the other members say (`instrument` is not read). Errors: instrument_expiry_malformed for an expiry that is not 08:00 UTC of
-/// a day in 2000 to 2099, instrument_strike_malformed, instrument_name_malformed, instrument_name_too_long.
+/// The name of what the other members say (`instrument` is not read). Errors: instrument_expiry_malformed for an expiry
+/// that is not 08:00 UTC of a day in 2000 to 2099, instrument_strike_malformed, instrument_name_malformed,
+/// instrument_name_too_long.
 [[nodiscard]] Expected<std::string, Rule> format_instrument(const Definition& definition);
 
 /// "linear", "call", "put", "digital_call", "digital_put".

@@ -11,13 +11,19 @@ namespace {
 constexpr Uint128 kBps = 10'000;
 constexpr Price kOneUsd = Price::from_raw(100'000'000);
 
-U256 magnitude_of(Quantity quantity) { return I256(quantity.raw()).magnitude; }
-U256 price_magnitude(Price price) { return price.raw() <= 0 ? U256() : U256(static_cast<Uint128>(price.raw())); }
+U256 magnitude_of(Quantity quantity) {
+    return I256(quantity.raw()).magnitude;
+}
+U256 price_magnitude(Price price) {
+    return price.raw() <= 0 ? U256() : U256(static_cast<Uint128>(price.raw()));
+}
 
-bool is_digital(Kind kind) { return kind == Kind::digital_call || kind == Kind::digital_put; }
+bool is_digital(Kind kind) {
+    return kind == Kind::digital_call || kind == Kind::digital_put;
+}
 
-/// The underlying's price, or where none is known a bound that does not favour the holder: a call is worth at least underlying - strike,
-/// and a put is looked at as at the money.
+/// The underlying's price, or where none is known a bound that does not favour the holder: a call is worth at least
+/// underlying - strike, and a put is looked at as at the money.
 Price underlying_of(const PositionView& view) {
     if (view.underlying_price.raw() > 0) return view.underlying_price;
     return view.position->kind == Kind::call ? view.position->strike + view.price : view.position->strike;
@@ -112,8 +118,8 @@ I256 collateral_of(const AccountView& account) {
     return sum;
 }
 
-/// Equity less initial margin as `closed` of positions[index] is closed: what decides a partial liquidation. Only the margin of
-/// that one position and the penalty change, so the rest is computed once.
+/// Equity less initial margin as `closed` of positions[index] is closed: what decides a partial liquidation. Only the
+/// margin of that one position and the penalty change, so the rest is computed once.
 struct Reduction {
     I256 free16;  // equity less the initial margin of all other positions
     PositionView view;
@@ -138,7 +144,9 @@ Int128 first_that(Int128 low, Int128 high, const Predicate& holds) {
 
 }  // namespace
 
-I256 notional16(const PositionView& view) { return {false, notional_of(view, view.quantity)}; }
+I256 notional16(const PositionView& view) {
+    return {false, notional_of(view, view.quantity)};
+}
 
 Requirement requirement_of(const PositionView& view, const RiskTerms& terms) {
     Requirement need = rated(view, rates_of(view, terms));

@@ -6,9 +6,13 @@ namespace hedgerow::channel {
 
 namespace {
 
-bool by_name(const Instrument& a, const Instrument& b) { return a.definition.instrument < b.definition.instrument; }
+bool by_name(const Instrument& a, const Instrument& b) {
+    return a.definition.instrument < b.definition.instrument;
+}
 
-bool is_step(Int128 step, Int128 limit) { return step > 0 && step < limit; }
+bool is_step(Int128 step, Int128 limit) {
+    return step > 0 && step < limit;
+}
 
 Rule check_row(const Instrument& row) {
     constexpr Int128 kLimit = Int128{1} << kMarketBits;
@@ -42,8 +46,9 @@ Expected<Registry, Rule> Registry::make(std::vector<Instrument> instruments) {
 }
 
 const Instrument* Registry::find(const Feed& instrument) const {
-    const auto at = std::lower_bound(m_instruments.begin(), m_instruments.end(), instrument,
-                                     [](const Instrument& row, const Feed& name) { return row.definition.instrument < name; });
+    const auto at =
+        std::lower_bound(m_instruments.begin(), m_instruments.end(), instrument,
+                         [](const Instrument& row, const Feed& name) { return row.definition.instrument < name; });
     return at != m_instruments.end() && at->definition.instrument == instrument ? &*at : nullptr;
 }
 

@@ -33,7 +33,9 @@ struct Draft {
     bool absent = false;  // a needed price is
 };
 
-Amount base_balance(const Holdings& held, Amount net) { return held.deposit_a - held.withdrawn_a - net; }
+Amount base_balance(const Holdings& held, Amount net) {
+    return held.deposit_a - held.withdrawn_a - net;
+}
 
 /// Spec 3.6.
 Draft base_balances(const SettlementCase& facts) {
@@ -178,7 +180,9 @@ std::uint64_t dispute_lead(std::uint64_t newest_version, std::uint64_t challenge
     return std::min(newest_version - challenged_version, kMaxLead);
 }
 
-bool is_stale(Party challenger, std::uint64_t lead) { return lead > (challenger == Party::A ? kPipelineWindow : 0); }
+bool is_stale(Party challenger, std::uint64_t lead) {
+    return lead > (challenger == Party::A ? kPipelineWindow : 0);
+}
 
 bool is_lock_executed(const Lock& lock, std::uint64_t registered_s) {
     return registered_s != 0 && registered_s < lock.expiry;
@@ -196,7 +200,8 @@ std::optional<Price> slot_price(const AttestedPrice& attested, const Feed& feed,
     return std::nullopt;
 }
 
-SettlementPrices find_prices(const Terms& terms, const State& state, std::uint64_t valuation_s, const AttestedPrice& attested) {
+SettlementPrices find_prices(const Terms& terms, const State& state, std::uint64_t valuation_s,
+                             const AttestedPrice& attested) {
     SettlementPrices out;
     for (const Position& position : state.positions) {
         out.positions.push_back(is_expired_at(position, valuation_s)
@@ -235,8 +240,9 @@ Settlement settle_case(const SettlementCase& facts) {
     return out;
 }
 
-SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const Holdings> holdings, const OpenDispute& dispute,
-                       std::uint64_t now_s, const AttestedPrice& attested, const RegisteredTime& registered) {
+SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const Holdings> holdings,
+                       const OpenDispute& dispute, std::uint64_t now_s, const AttestedPrice& attested,
+                       const RegisteredTime& registered) {
     ASSERT(dispute.end_s >= terms.dispute_period);
     const std::uint64_t valuation_s = valuation_time(dispute.end_s - terms.dispute_period, terms.price_slot);
     const std::uint64_t marks_s = marks_time(valuation_s, terms);
@@ -263,7 +269,8 @@ SettleAnswer settle_at(const Terms& terms, const State& state, std::span<const H
     return out;
 }
 
-Expected<std::vector<Amount>, Rule> cooperative_payout(std::span<const Amount> net, std::span<const Holdings> holdings) {
+Expected<std::vector<Amount>, Rule> cooperative_payout(std::span<const Amount> net,
+                                                       std::span<const Holdings> holdings) {
     ASSERT(net.size() == holdings.size());
     std::vector<Amount> out;
     for (std::size_t i = 0; i < holdings.size(); ++i) {

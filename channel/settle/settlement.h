@@ -7,15 +7,17 @@
 #include "channel/base/u256.h"
 #include "channel/messages/typed.h"
 
-/// The C++ twin of contract/Settlement.sol and of the order in which the Adjudicator applies it (spec 3.2 to 3.11): the same
-/// integers from the same facts, shown by tests/evm. Only A's side is computed and B gets the rest, so nothing is created or lost.
+/// The C++ twin of contract/Settlement.sol and of the order in which the Adjudicator applies it (spec 3.2 to 3.11): the
+/// same integers from the same facts, shown by tests/evm. Only A's side is computed and B gets the rest, so nothing is
+/// created or lost.
 namespace hedgerow::channel {
 
 inline constexpr std::uint64_t kPriceSlots = 8;       ///< slots after T whose price may stand for T's (spec 3.4)
 inline constexpr std::uint64_t kPipelineWindow = 64;  ///< versions the leader may have in flight (spec 3.3)
 inline constexpr std::uint64_t kMaxLead = 127;        ///< where `lead` saturates (spec 3.3)
 
-/// What the contract holds of one asset of a channel (spec 3.1). Deposits are below 2^120 and never less, together, than withdrawals.
+/// What the contract holds of one asset of a channel (spec 3.1). Deposits are below 2^120 and never less, together,
+/// than withdrawals.
 struct Holdings {
     Amount deposit_a;
     Amount deposit_b;
@@ -41,17 +43,18 @@ struct Holdings {
 /// Spec 3.7: valued by its payoff at expiry rather than by its instrument's price at T.
 [[nodiscard]] bool is_expired_at(const Position& position, std::uint64_t valuation_s);
 
-/// Attested price of (feed, time) by at least the channel's threshold of its oracles, in (0, 2^96); nothing where absent (spec 3.4).
+/// Attested price of (feed, time) by at least the channel's threshold of its oracles, in (0, 2^96); nothing where
+/// absent (spec 3.4).
 using AttestedPrice = std::function<std::optional<Price>(const Feed& feed, std::uint64_t time_s)>;
 /// When the preimage of a hash was registered on chain, seconds; 0: never.
 using RegisteredTime = std::function<std::uint64_t(const LockHash& hash)>;
 
 /// The earliest attested price at T, T + slot, ... T + 8 slots (spec 3.4).
-[[nodiscard]] std::optional<Price> slot_price(const AttestedPrice& attested, const Feed& feed, std::uint64_t valuation_s,
-                                              std::uint32_t price_slot_s);
+[[nodiscard]] std::optional<Price> slot_price(const AttestedPrice& attested, const Feed& feed,
+                                              std::uint64_t valuation_s, std::uint32_t price_slot_s);
 
-/// Prices that a settlement may need, one a position (of its instrument at T, or of its underlying at expiry) and one an
-/// asset (of its feed at T; not read where the feed is zero).
+/// Prices that a settlement may need, one a position (of its instrument at T, or of its underlying at expiry) and one
+/// an asset (of its feed at T; not read where the feed is zero).
 struct SettlementPrices {
     std::vector<std::optional<Price>> positions;
     std::vector<std::optional<Price>> assets;
@@ -59,8 +62,8 @@ struct SettlementPrices {
 [[nodiscard]] SettlementPrices find_prices(const Terms& terms, const State& state, std::uint64_t valuation_s,
                                            const AttestedPrice& attested);
 
-/// All that the arithmetic depends on. `state` has passed the contract's check (spec 1.6; version 0 has empty lists), and
-/// `holdings` has one row an asset.
+/// All that the arithmetic depends on. `state` has passed the contract's check (spec 1.6; version 0 has empty lists),
+/// and `holdings` has one row an asset.
 struct SettlementCase {
     const Terms& terms;
     const State& state;
@@ -74,14 +77,14 @@ struct SettlementCase {
 };
 
 struct Settlement {
-    bool price_missing = false;   ///< a needed price is absent and marks are not allowed yet; nothing below is final then
-    bool marks_used = false;      ///< a co-signed mark stood in for an absent price
-    std::vector<Amount> a;        ///< A's payout per asset, within [0, total]
-    std::vector<Amount> b;        ///< B's: total - a
-    I256 pnl;                     ///< of A, in units of assets[0], before any clamp
-    Amount penalty;               ///< moved from the challenger, of assets[0]
-    U256 shortfall;               ///< of assets[0], left uncovered: the winner's loss
-    std::optional<Party> loser;   ///< who fell short, covered or not
+    bool price_missing = false;  ///< a needed price is absent and no mark may stand in yet: the rest is a forecast
+    bool marks_used = false;     ///< a co-signed mark stood in for an absent price
+    std::vector<Amount> a;       ///< A's payout per asset, within [0, total]
+    std::vector<Amount> b;       ///< B's: total - a
+    I256 pnl;                    ///< of A, in units of assets[0], before any clamp
+    Amount penalty;              ///< moved from the challenger, of assets[0]
+    U256 shortfall;              ///< of assets[0], left uncovered: the winner's loss
+    std::optional<Party> loser;  ///< who fell short, covered or not
 };
 [[nodiscard]] Settlement settle_case(const SettlementCase& facts);
 
@@ -105,7 +108,8 @@ struct SettleAnswer {
                                      const OpenDispute& dispute, std::uint64_t now_s, const AttestedPrice& attested,
                                      const RegisteredTime& registered);
 
-/// Spec 3.11: A's payout per asset of a cooperative close, or net_exceeds_holdings. `net` and `holdings` have one length.
+/// Spec 3.11: A's payout per asset of a cooperative close, or net_exceeds_holdings. `net` and `holdings` have one
+/// length.
 [[nodiscard]] Expected<std::vector<Amount>, Rule> cooperative_payout(std::span<const Amount> net,
                                                                      std::span<const Holdings> holdings);
 

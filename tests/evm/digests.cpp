@@ -1,5 +1,5 @@
-// EIP-712 digests of random values, checked by ethers (tests/evm/verify_digests.mjs), which has the types written out once more. One JSON
-// object a line goes to `node`'s standard input; its exit code decides.
+// EIP-712 digests of random values, checked by ethers (tests/evm/verify_digests.mjs), which has the types written out
+// once more. One JSON object a line goes to `node`'s standard input; its exit code decides.
 
 #include <sys/wait.h>
 

@@ -41,7 +41,8 @@ class Builder {
         attest_prices();
         dispute();
         attempt_to_settle();
-        std::stable_sort(m_out.steps.begin(), m_out.steps.end(), [](const Step& a, const Step& b) { return a.time_s < b.time_s; });
+        std::stable_sort(m_out.steps.begin(), m_out.steps.end(),
+                         [](const Step& a, const Step& b) { return a.time_s < b.time_s; });
         return std::move(m_out);
     }
 
@@ -50,7 +51,8 @@ class Builder {
         Terms& terms = m_out.terms;
         terms.assets = m_base.terms.assets;
         const std::size_t coin = m_random.below(terms.assets.size() + 1);
-        for (std::size_t i = 0; i < terms.assets.size(); ++i) terms.assets[i].token = i == coin ? Address() : case_token(i);
+        for (std::size_t i = 0; i < terms.assets.size(); ++i)
+            terms.assets[i].token = i == coin ? Address() : case_token(i);
         terms.signer_a = m_cast.signer_a.address();
         terms.signer_b = m_cast.signer_b.address();
         terms.owner_a.data = {0xaa, 0xaa};
@@ -111,7 +113,8 @@ class Builder {
         const Address token = m_out.terms.assets[asset].token;
         if (!token.is_zero()) {
             m_out.steps.push_back({m_start, token, abi_call("mint(address,uint256)", Address{}, amount), {}, false});
-            m_out.steps.push_back({m_start, token, abi_call("approve(address,uint256)", m_contract, amount), {}, false});
+            m_out.steps.push_back(
+                {m_start, token, abi_call("approve(address,uint256)", m_contract, amount), {}, false});
         }
         const Bytes data = wallet::deposit_call(m_id, party, token, amount);
         m_out.steps.push_back({m_start, m_contract, data, token.is_zero() ? amount : Amount(), false});
@@ -119,7 +122,8 @@ class Builder {
     void withdraw(std::size_t asset, Party party, Amount total) {
         if (total.is_zero()) return;
         const Withdraw agreed{m_id, party, static_cast<std::uint8_t>(asset), total, m_start + 1};
-        m_out.steps.push_back({m_start, m_contract, wallet::withdraw_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
+        m_out.steps.push_back(
+            {m_start, m_contract, wallet::withdraw_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
     }
 
     void agree_to_close() {
@@ -128,7 +132,8 @@ class Builder {
         for (std::size_t i = 0; i < m_out.holdings.size(); ++i) {
             const Holdings& held = m_out.holdings[i];
             const Int128 total = held.total().raw();
-            Int128 share = m_random.one_in(3) ? total * static_cast<Int128>(m_random.below(2)) : m_random.sized(kNetBits) % (total + 1);
+            Int128 share = m_random.one_in(3) ? total * static_cast<Int128>(m_random.below(2))
+                                              : m_random.sized(kNetBits) % (total + 1);
             if (i == beyond) share = m_random.one_in(2) ? -1 : total + 1;
             agreed.net.push_back(held.deposit_a - held.withdrawn_a - Amount::from_raw(share));
             if (!agreed.net.back().within_bits(kNetBits)) agreed.net.back() = Amount();
@@ -137,7 +142,8 @@ class Builder {
         for (const Step& step : m_out.steps) {
             if (step.time_s == m_start) m_out.close_steps.push_back(step);
         }
-        m_out.close_steps.push_back({m_start + 1, m_contract, wallet::close_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
+        m_out.close_steps.push_back(
+            {m_start + 1, m_contract, wallet::close_call(m_out.terms, agreed, signed_by_both(agreed)), {}, false});
     }
 
     /// Prices of instruments and assets around T to T + 8 slots, of underlyings at expiries; by one to three oracles.
@@ -171,7 +177,11 @@ class Builder {
             const DataPackage package = single_price_package(feed, prices.back(), time * 1'000);
             packages.push_back(encode_signed_package({package, m_cast.oracles[k].sign(package_digest(package))}));
         }
-        m_out.steps.push_back({m_start, m_contract, wallet::attest_call(m_out.terms.oracles, time, std::vector{feed}, packages), {}, false});
+        m_out.steps.push_back({m_start,
+                               m_contract,
+                               wallet::attest_call(m_out.terms.oracles, time, std::vector{feed}, packages),
+                               {},
+                               false});
         if (signers < m_out.terms.oracle_threshold) return;
         std::sort(prices.begin(), prices.end());
         m_out.attested[{feed, time}] = prices[(prices.size() - 1) / 2];
@@ -197,11 +207,16 @@ class Builder {
         const auto& key = m_out.dispute.challenger == Party::A ? m_cast.signer_a : m_cast.signer_b;
         const wallet::ChallengeAuthorization by{made.deadline, key.sign(digest_of(made, m_separator))};
         m_out.steps.push_back(
-            {m_challenge, m_contract, wallet::challenge_call(m_out.terms, m_secret, challenged, signed_by_both(challenged), by), {}, false});
+            {m_challenge,
+             m_contract,
+             wallet::challenge_call(m_out.terms, m_secret, challenged, signed_by_both(challenged), by),
+             {},
+             false});
         if (challenged.version == newest.version) return;
         const std::uint64_t last = m_out.dispute.end_s - 1;
         const std::uint64_t at = m_random.one_in(2) ? last : std::min(last, m_challenge + m_random.below(50));
-        m_out.steps.push_back({at, m_contract, wallet::respond_call(m_out.terms, newest, signed_by_both(newest)), {}, false});
+        m_out.steps.push_back(
+            {at, m_contract, wallet::respond_call(m_out.terms, newest, signed_by_both(newest)), {}, false});
     }
 
     /// A second before and at every time that matters, and at last when nothing can be waited for any more.
@@ -241,7 +256,8 @@ class Builder {
 Cast Cast::make() {
     Cast out{key_of("signer A"), key_of("signer B"), {}};
     for (const char* name : {"oracle 1", "oracle 2", "oracle 3"}) out.oracles.push_back(key_of(name));
-    std::sort(out.oracles.begin(), out.oracles.end(), [](const auto& a, const auto& b) { return a.address() < b.address(); });
+    std::sort(out.oracles.begin(), out.oracles.end(),
+              [](const auto& a, const auto& b) { return a.address() < b.address(); });
     return out;
 }
 
@@ -264,7 +280,8 @@ Address case_token(std::size_t index) {
     return out;
 }
 
-DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast, const Domain& domain, std::uint64_t start_s) {
+DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast, const Domain& domain,
+                           std::uint64_t start_s) {
     return Builder(seed, index, cast, domain, start_s).build();
 }
 

@@ -6,8 +6,8 @@
 #include "channel/settle/settlement.h"
 #include "wallet/keys/private_key.h"
 
-/// A whole dispute for the deployed contract: what is deposited, attested, revealed, challenged and answered, and when; and the same
-/// facts for the C++ twin.
+/// A whole dispute for the deployed contract: what is deposited, attested, revealed, challenged and answered, and when;
+/// and the same facts for the C++ twin.
 namespace hedgerow::tests {
 
 /// The keys of every case; they are no secret.
@@ -37,8 +37,8 @@ struct DisputeCase {
     std::map<channel::LockHash, std::uint64_t> registered;
     std::vector<Step> steps;  ///< ascending by time
 
-    /// Instead of the dispute: what comes before it, and a cooperative close at `close_net`, which one in three times exceeds what
-    /// is held by a unit.
+    /// Instead of the dispute: what comes before it, and a cooperative close at `close_net`, which one in three times
+    /// exceeds what is held by a unit.
     std::vector<Step> close_steps;
     std::vector<channel::Amount> close_net;
 
@@ -51,7 +51,7 @@ inline constexpr std::size_t kMaxCaseTokens = 8;
 [[nodiscard]] channel::Address case_token(std::size_t index);
 
 /// Random, from seed and index only. `start_s` is before anything of the case.
-[[nodiscard]] DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast, const channel::Domain& domain,
-                                         std::uint64_t start_s);
+[[nodiscard]] DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast,
+                                         const channel::Domain& domain, std::uint64_t start_s);
 
 }  // namespace hedgerow::tests

@@ -1,5 +1,6 @@
-// Whole disputes on the deployed Adjudicator against channel/settle: deposits, withdrawals, attested prices, revealed preimages, a challenge,
-// an answer, and attempts to settle a second before and at each time that matters. When it is due, why not, and every amount paid must agree.
+// Whole disputes on the deployed Adjudicator against channel/settle: deposits, withdrawals, attested prices, revealed
+// preimages, a challenge, an answer, and attempts to settle a second before and at each time that matters. When it is
+// due, why not, and every amount paid must agree.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -27,7 +28,9 @@ constexpr std::uint64_t kStart = 2'000'000'000;
 constexpr const char* kSender = "0x5e00000000000000000000000000000000000000";
 constexpr std::uint64_t kAnvilChain = 31'337;
 
-bool succeeded(const json& call) { return call.at("status") == "0x1"; }
+bool succeeded(const json& call) {
+    return call.at("status") == "0x1";
+}
 
 std::string hex_quantity(Uint128 value) {
     std::string out = to_hex(ByteView(U256(value).to_be()));
@@ -72,7 +75,10 @@ json call_of(const Step& step) {
         const auto sender = *fixed_from_hex<Address>(kSender);
         std::copy(sender.data.begin(), sender.data.end(), data.begin() + 4 + 12);
     }
-    return {{"from", kSender}, {"to", to_hex(step.to)}, {"data", to_hex(data)}, {"gas", "0x3b9aca00"},
+    return {{"from", kSender},
+            {"to", to_hex(step.to)},
+            {"data", to_hex(data)},
+            {"gas", "0x3b9aca00"},
             {"value", hex_quantity(static_cast<Uint128>(step.value.raw()))}};
 }
 
@@ -81,7 +87,8 @@ std::vector<json> simulate(EvmAnvil& anvil, const std::vector<Step>& steps) {
     json blocks = json::array();
     std::uint64_t time = 0;
     for (const Step& step : steps) {
-        if (step.time_s != time) blocks.push_back({{"blockOverrides", {{"time", hex_quantity(step.time_s)}}}, {"calls", json::array()}});
+        if (step.time_s != time)
+            blocks.push_back({{"blockOverrides", {{"time", hex_quantity(step.time_s)}}}, {"calls", json::array()}});
         time = step.time_s;
         blocks.back()["calls"].push_back(call_of(step));
     }
@@ -117,11 +124,13 @@ std::string contract_answer(const json& call, const Address& contract) {
         if (entry.at("address") != to_hex(contract)) continue;
         wallet::LogEntry log;
         log.address = contract;
-        for (const json& topic : entry.at("topics")) log.topics.push_back(*fixed_from_hex<Hash>(topic.get<std::string>()));
+        for (const json& topic : entry.at("topics"))
+            log.topics.push_back(*fixed_from_hex<Hash>(topic.get<std::string>()));
         log.data = *from_hex(entry.at("data").get<std::string>());
         const auto event = wallet::decode_event(log, contract);
         if (!event) continue;
-        if (const auto* settled = std::get_if<wallet::Settled>(&*event)) return paid_text(settled->paid_a, settled->paid_b);
+        if (const auto* settled = std::get_if<wallet::Settled>(&*event))
+            return paid_text(settled->paid_a, settled->paid_b);
         if (const auto* closed = std::get_if<wallet::Closed>(&*event)) return paid_text(closed->paid_a, closed->paid_b);
     }
     return "ended without the event";
@@ -148,10 +157,11 @@ std::string twin_close_answer(const DisputeCase& facts) {
 }
 
 struct Counts {
-    std::uint64_t closed = 0, not_closed = 0, attempts = 0, too_early = 0, no_price = 0, settled = 0, marks = 0, stale = 0, locks = 0;
+    std::uint64_t closed = 0, not_closed = 0, attempts = 0, too_early = 0, no_price = 0, settled = 0, marks = 0,
+                  stale = 0, locks = 0;
     [[nodiscard]] bool is_wide(std::uint64_t cases) const {
-        return too_early * 2 > cases && no_price * 20 > cases && settled == cases && marks * 20 > cases && stale * 10 > cases && locks * 20 > cases && closed * 5 > cases &&
-               not_closed * 10 > cases;
+        return too_early * 2 > cases && no_price * 20 > cases && settled == cases && marks * 20 > cases &&
+               stale * 10 > cases && locks * 20 > cases && closed * 5 > cases && not_closed * 10 > cases;
     }
     void count(const DisputeCase& facts, const SettleAnswer& answer) {
         ++attempts;
@@ -222,13 +232,16 @@ int run(const Options& options) {
     const std::uint64_t first = options.only.value_or(0);
     for (std::uint64_t i = first; i < (options.only ? first + 1 : options.cases); ++i) {
         const DisputeCase facts = random_dispute(options.seed, i, cast, domain, kStart);
-        if (agrees(*anvil, facts, domain.contract, counts) && close_agrees(*anvil, facts, domain.contract, counts)) continue;
+        if (agrees(*anvil, facts, domain.contract, counts) && close_agrees(*anvil, facts, domain.contract, counts))
+            continue;
         std::printf("case %lu differs (--seed %lu --case %lu)\n", i, options.seed, i);
         if (++differ == 5) break;
     }
-    std::printf("%lu attempts: too early %lu, price missing %lu, settled %lu (with marks %lu, stale challenge %lu); executed locks %lu; closed %lu, refused to close %lu\n",
-                counts.attempts, counts.too_early, counts.no_price, counts.settled, counts.marks, counts.stale, counts.locks,
-                counts.closed, counts.not_closed);
+    std::printf(
+        "%lu attempts: too early %lu, price missing %lu, settled %lu (with marks %lu, stale challenge %lu); executed "
+        "locks %lu; closed %lu, refused to close %lu\n",
+        counts.attempts, counts.too_early, counts.no_price, counts.settled, counts.marks, counts.stale, counts.locks,
+        counts.closed, counts.not_closed);
     const bool wide = options.only || options.cases < 100 || counts.is_wide(options.cases);
     if (differ == 0 && !wide) std::puts("the cases are too much alike");
     std::puts(differ == 0 && wide ? "every answer and amount agrees" : "FAILED");

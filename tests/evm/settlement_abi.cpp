@@ -10,7 +10,8 @@ struct AbiHoldings {
     Amount deposit_a, deposit_b, withdrawn_a, withdrawn_b;
     static constexpr auto fields() {
         return std::make_tuple(field("depositA", &AbiHoldings::deposit_a), field("depositB", &AbiHoldings::deposit_b),
-                               field("withdrawnA", &AbiHoldings::withdrawn_a), field("withdrawnB", &AbiHoldings::withdrawn_b));
+                               field("withdrawnA", &AbiHoldings::withdrawn_a),
+                               field("withdrawnB", &AbiHoldings::withdrawn_b));
     }
 };
 
@@ -52,8 +53,10 @@ struct AbiCase {
 };
 
 constexpr std::string_view kSettleMany =
-    "settleMany(((address,bytes32,uint8,uint16)[],(uint256,uint256,uint256,uint256)[],(uint64,bytes32,int256[],uint128[],"
-    "(bytes32,bytes32,uint8,uint64,uint128,int128,int128)[],(bytes32,uint64,uint8,int128)[]),uint64[],uint256[],uint256[],"
+    "settleMany(((address,bytes32,uint8,uint16)[],(uint256,uint256,uint256,uint256)[],(uint64,bytes32,int256[],uint128["
+    "],"
+    "(bytes32,bytes32,uint8,uint64,uint128,int128,int128)[],(bytes32,uint64,uint8,int128)[]),uint64[],uint256[],"
+    "uint256[],"
     "uint64,uint8,uint8,uint128,bool)[])";
 
 AbiCase abi_case(const SettlementInput& input) {

@@ -18,11 +18,13 @@ struct SettlementInput {
     bool marks_allowed = false;
 
     [[nodiscard]] channel::Settlement settle() const {
-        return channel::settle_case({terms, state, holdings, registered_s, prices, valuation_s, lead, challenger, marks_allowed});
+        return channel::settle_case(
+            {terms, state, holdings, registered_s, prices, valuation_s, lead, challenger, marks_allowed});
     }
 };
 
-/// A random case within the limits of spec 1.6 that the contract's check of a State would accept. Cases 0 to 15 are the extremes.
+/// A random case within the limits of spec 1.6 that the contract's check of a State would accept. Cases 0 to 15 are the
+/// extremes.
 [[nodiscard]] SettlementInput random_settlement(std::uint64_t seed, std::uint64_t index);
 
 /// What the harness answers.

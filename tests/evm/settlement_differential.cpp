@@ -1,5 +1,6 @@
-// Settles random cases twice: by channel/settle and by the contract's own library, in an EVM (issue: "the same integers"). Every
-// integer must agree. A case depends on the seed and its number only: --seed S --case N runs one again.
+// Settles random cases twice: by channel/settle and by the contract's own library, in an EVM (issue: "the same
+// integers"). Every integer must agree. A case depends on the seed and its number only: --seed S --case N runs one
+// again.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -24,9 +25,11 @@ struct Options {
     std::optional<std::uint64_t> only;
 };
 
-/// How often each thing that can happen did: a generator that stops making shortfalls must fail the test, not weaken it.
+/// How often each thing that can happen did: a generator that stops making shortfalls must fail the test, not weaken
+/// it.
 struct Coverage {
-    std::uint64_t missing = 0, marks = 0, covered = 0, uncovered = 0, penalties = 0, locks = 0, expired = 0, initial = 0, profits = 0;
+    std::uint64_t missing = 0, marks = 0, covered = 0, uncovered = 0, penalties = 0, locks = 0, expired = 0,
+                  initial = 0, profits = 0;
 
     void count(const SettlementInput& input, const Settlement& result) {
         missing += result.price_missing ? 1 : 0;
@@ -38,7 +41,8 @@ struct Coverage {
         for (std::size_t i = 0; i < input.state.locks.size(); ++i) {
             locks += is_lock_executed(input.state.locks[i], input.registered_s[i]) ? 1 : 0;
         }
-        for (const Position& position : input.state.positions) expired += is_expired_at(position, input.valuation_s) ? 1 : 0;
+        for (const Position& position : input.state.positions)
+            expired += is_expired_at(position, input.valuation_s) ? 1 : 0;
     }
     [[nodiscard]] bool is_wide(std::uint64_t cases) const {
         for (const std::uint64_t n : {missing, marks, covered, uncovered, penalties, locks, expired, profits}) {
@@ -47,9 +51,11 @@ struct Coverage {
         return initial * 200 > cases;
     }
     void print() const {
-        std::printf("price missing %lu, mark stood in %lu, shortfall covered %lu, not covered %lu, penalty %lu, profit or loss %lu, "
-                    "version 0 %lu; executed locks %lu, expired positions %lu\n",
-                    missing, marks, covered, uncovered, penalties, profits, initial, locks, expired);
+        std::printf(
+            "price missing %lu, mark stood in %lu, shortfall covered %lu, not covered %lu, penalty %lu, profit or loss "
+            "%lu, "
+            "version 0 %lu; executed locks %lu, expired positions %lu\n",
+            missing, marks, covered, uncovered, penalties, profits, initial, locks, expired);
     }
 };
 
@@ -72,7 +78,8 @@ std::string text_of(const HarnessResult& result) {
 }
 
 std::vector<HarnessResult> ask_contract(EvmAnvil& anvil, std::span<const SettlementInput> cases) {
-    const nlohmann::json transaction = {{"to", kHarness}, {"data", to_hex(settle_many_call(cases))}, {"gas", "0x2540be400"}};
+    const nlohmann::json transaction = {
+        {"to", kHarness}, {"data", to_hex(settle_many_call(cases))}, {"gas", "0x2540be400"}};
     const auto bytes = from_hex(anvil.call("eth_call", {transaction, "latest"}).get<std::string>());
     const auto results = bytes ? settle_many_result(*bytes, cases.size()) : std::nullopt;
     if (!results) throw std::runtime_error("the harness answered something else");
@@ -92,7 +99,8 @@ std::uint64_t compare(EvmAnvil& anvil, const Options& options, Coverage& coverag
     const std::uint64_t end = options.only ? first + 1 : options.cases;
     for (std::uint64_t from = first; from < end; from += kBatch) {
         std::vector<SettlementInput> batch;
-        for (std::uint64_t i = from; i < std::min(from + kBatch, end); ++i) batch.push_back(random_settlement(options.seed, i));
+        for (std::uint64_t i = from; i < std::min(from + kBatch, end); ++i)
+            batch.push_back(random_settlement(options.seed, i));
         const std::vector<HarnessResult> answers = ask_contract(anvil, batch);
         for (std::size_t i = 0; i < batch.size(); ++i) {
             const Settlement result = batch[i].settle();
@@ -100,8 +108,8 @@ std::uint64_t compare(EvmAnvil& anvil, const Options& options, Coverage& coverag
             const HarnessResult ours = as_harness_result(batch[i], result);
             if (ours == answers[i]) continue;
             if (++differ > 5) continue;
-            std::printf("case %lu differs (--seed %lu --case %lu)\n  twin:     %s\n  contract: %s\n", from + i, options.seed, from + i,
-                        text_of(ours).c_str(), text_of(answers[i]).c_str());
+            std::printf("case %lu differs (--seed %lu --case %lu)\n  twin:     %s\n  contract: %s\n", from + i,
+                        options.seed, from + i, text_of(ours).c_str(), text_of(answers[i]).c_str());
         }
     }
     return differ;

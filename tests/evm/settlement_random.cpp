@@ -12,8 +12,8 @@ constexpr Int128 kDollar = 100'000'000;
 constexpr Int128 kMarketTop = (Int128{1} << kMarketBits) - 1;
 constexpr Int128 kNetTop = (Int128{1} << kNetBits) - 1;
 
-/// How large numbers are: of every size up to the limits, or of a market with dollars, where most channels are solvent, a
-/// shortfall is near what covers it, and roundings decide.
+/// How large numbers are: of every size up to the limits, or of a market with dollars, where most channels are solvent,
+/// a shortfall is near what covers it, and roundings decide.
 enum class Scale { any, market };
 
 struct Maker {
@@ -44,7 +44,10 @@ struct Maker {
         asset.token.data[19] = static_cast<std::uint8_t>(index);
         asset.decimals = static_cast<std::uint8_t>(random.one_in(3) ? 18 * random.below(2) : random.below(19));
         const std::uint64_t haircut = random.below(6);
-        asset.haircut_bps = static_cast<std::uint16_t>(haircut == 0 ? 0 : haircut == 1 ? 10'000 : haircut == 2 ? 9'999 : random.below(10'001));
+        asset.haircut_bps = static_cast<std::uint16_t>(haircut == 0   ? 0
+                                                       : haircut == 1 ? 10'000
+                                                       : haircut == 2 ? 9'999
+                                                                      : random.below(10'001));
         const bool has_feed = random.one_in(2);
         if (has_feed) asset.feed = *feed_from_name(std::string("ASSET").append(std::to_string(index)));
         out.terms.assets.push_back(asset);
@@ -60,9 +63,11 @@ struct Maker {
         // What was withdrawn lies within the two deposits together; one party may have taken some of what it won.
         const Int128 all = held.total().raw();
         if (random.one_in(2)) held.withdrawn_a = Amount::from_raw(std::min(random.sized(kNetBits), all / 2));
-        if (random.one_in(2)) held.withdrawn_b = Amount::from_raw(std::min(random.sized(kNetBits), all - held.withdrawn_a.raw()));
+        if (random.one_in(2))
+            held.withdrawn_b = Amount::from_raw(std::min(random.sized(kNetBits), all - held.withdrawn_a.raw()));
         out.holdings.push_back(held);
-        const Int128 spread = scale == Scale::any || all == 0 ? random.either(kNetBits) : random.either(kNetBits) % (all + all / 4 + 1);
+        const Int128 spread =
+            scale == Scale::any || all == 0 ? random.either(kNetBits) : random.either(kNetBits) % (all + all / 4 + 1);
         out.state.net.push_back(Amount::from_raw(std::clamp(spread, -kNetTop, kNetTop)));
     }
 
@@ -104,7 +109,8 @@ struct Maker {
         out.lead = kLeads[random.below(5)];
         out.challenger = random.one_in(2) ? Party::A : Party::B;
         out.marks_allowed = random.one_in(2);
-        out.terms.stale_penalty = random.one_in(3) ? Amount::from_raw(random.sized(127)) : tokens(out.terms.assets[0].decimals);
+        out.terms.stale_penalty =
+            random.one_in(3) ? Amount::from_raw(random.sized(127)) : tokens(out.terms.assets[0].decimals);
     }
 };
 
@@ -116,7 +122,8 @@ SettlementInput extreme(std::uint64_t seed, std::uint64_t corner) {
     const bool a_loses = (corner & 1) != 0;
     for (std::size_t i = 0; i < kMaxAssets; ++i) {
         out.terms.assets[i].decimals = (corner & 2) != 0 ? 18 : 0;
-        if (i == 0 && (corner & 4) != 0) out.terms.assets[0].decimals = static_cast<std::uint8_t>(18 - out.terms.assets[0].decimals);
+        if (i == 0 && (corner & 4) != 0)
+            out.terms.assets[0].decimals = static_cast<std::uint8_t>(18 - out.terms.assets[0].decimals);
         out.holdings[i] = {Amount::from_raw(kNetTop), Amount::from_raw(kNetTop), {}, {}};
         out.state.net[i] = Amount::from_raw(i % 2 == 0 ? kNetTop : -kNetTop);
         const Price asset_price = Price::from_raw((corner & 8) != 0 ? 1 : kMarketTop);

@@ -35,8 +35,8 @@ std::optional<std::string> anvil_binary() {
     dup2(null, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    execl(binary.c_str(), "anvil", "--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--gas-limit", "1000000000000",
-          "--disable-code-size-limit", "--no-request-size-limit", static_cast<char*>(nullptr));
+    execl(binary.c_str(), "anvil", "--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--gas-limit",
+          "1000000000000", "--disable-code-size-limit", "--no-request-size-limit", static_cast<char*>(nullptr));
     _exit(127);
 }
 
@@ -72,7 +72,8 @@ rpc::HttpClientOptions patient() {
 
 EvmAnvil::EvmAnvil(int pid, const std::string& url) : m_pid(pid), m_client(url, patient()) {}
 
-EvmAnvil::EvmAnvil(EvmAnvil&& other) noexcept : m_pid(std::exchange(other.m_pid, 0)), m_client(std::move(other.m_client)) {}
+EvmAnvil::EvmAnvil(EvmAnvil&& other) noexcept
+    : m_pid(std::exchange(other.m_pid, 0)), m_client(std::move(other.m_client)) {}
 
 EvmAnvil::~EvmAnvil() {
     if (m_pid > 0) end_process(m_pid);

@@ -8,11 +8,13 @@
 
 namespace hedgerow::tests {
 
-/// An Anvil of one test: loopback, a port of its own choice, no block or code size limit. Ends with the object, and with the process that
-/// made it, however that ends. For tests that call pure contracts; what needs accounts and time uses support/anvil.
+/// An Anvil of one test: loopback, a port of its own choice, no block or code size limit. Ends with the object, and
+/// with the process that made it, however that ends. For tests that call pure contracts; what needs accounts and time
+/// uses support/anvil.
 class EvmAnvil {
   public:
-    /// Nothing where node_modules has no Anvil for this machine. Throws std::runtime_error where it does not come up in 30 seconds.
+    /// Nothing where node_modules has no Anvil for this machine. Throws std::runtime_error where it does not come up in
+    /// 30 seconds.
     [[nodiscard]] static std::optional<EvmAnvil> start();
     ~EvmAnvil();
     EvmAnvil(EvmAnvil&& other) noexcept;

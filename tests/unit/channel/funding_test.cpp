@@ -8,14 +8,18 @@
 using namespace hedgerow::channel;
 
 namespace {
-Price usd(const char* text) { return Price::from_raw(*parse_decimal(text, 8)); }
+Price usd(const char* text) {
+    return Price::from_raw(*parse_decimal(text, 8));
+}
 constexpr std::int64_t kPercentE12 = 10'000'000'000;
 
 nlohmann::json vectors() {
     std::ifstream file(HEDGEROW_SHARED_DATA "/vectors/dydx_v4_funding.json");
     return file ? nlohmann::json::parse(file) : nlohmann::json();
 }
-Int128 whole(const nlohmann::json& text) { return *parse_decimal(text.get<std::string>(), 0); }
+Int128 whole(const nlohmann::json& text) {
+    return *parse_decimal(text.get<std::string>(), 0);
+}
 }  // namespace
 
 TEST_CASE("funding: the rate within, at and beyond the deadband") {
@@ -73,8 +77,8 @@ TEST_CASE("funding: what the long owes the short gets, to the last unit") {
     CHECK(funding_owed_16(Quantity::from_raw(-150'000'000), Usd16::from_raw(3)) == I256(-4));
 }
 
-// dYdX's index counts 1e-6 USDC quanta times 1e6 for one base quantum of 10^resolution coins, rounded toward zero: ours per whole coin,
-// times 10^(resolution - 4), is the same number.
+// dYdX's index counts 1e-6 USDC quanta times 1e6 for one base quantum of 10^resolution coins, rounded toward zero: ours
+// per whole coin, times 10^(resolution - 4), is the same number.
 TEST_CASE("funding: dYdX v4's index deltas") {
     const nlohmann::json all = vectors();
     if (all.is_null()) {
@@ -82,7 +86,8 @@ TEST_CASE("funding: dYdX v4's index deltas") {
         return;
     }
     const auto delta_of = [](const nlohmann::json& row, std::int64_t rate_ppm, std::uint64_t seconds) {
-        const Price index = Price::from_raw(whole(row["price"]) * static_cast<Int128>(pow10(8 + row["price_exponent"].get<int>())));
+        const Price index =
+            Price::from_raw(whole(row["price"]) * static_cast<Int128>(pow10(8 + row["price_exponent"].get<int>())));
         const auto per_unit = funding_per_unit_16(index, rate_ppm * 1'000'000, seconds * 1'000);
         const int shift = row["base_atomic_resolution"].get<int>() - 4;
         REQUIRE(shift <= 0);

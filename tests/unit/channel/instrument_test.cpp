@@ -76,7 +76,8 @@ TEST_CASE("instrument: every other spelling is refused by name") {
         const auto parsed = parse_instrument(name);
         CHECK((parsed ? Rule::none : parsed.error()) == rule);
     }
-    // 2^96 USD 1e-8 and more does not fit a name of 31 bytes beside the shortest pair, so strikes are below the limit by length alone.
+    // 2^96 USD 1e-8 and more does not fit a name of 31 bytes beside the shortest pair, so strikes are below the limit
+    // by length alone.
     CHECK(parse_instrument("A_B-1JAN27-99999999999999999-C").has_value());
 }
 
@@ -95,14 +96,17 @@ TEST_CASE("instrument: format refuses what has no name") {
     CHECK(error_of([](Definition& d) { d.expiry += 1; }) == Rule::instrument_expiry_malformed);
     CHECK(error_of([](Definition& d) { d.expiry = 0; }) == Rule::instrument_expiry_malformed);
     CHECK(error_of([](Definition& d) { d.expiry = 8 * 3600; }) == Rule::instrument_expiry_malformed);
-    CHECK(error_of([](Definition& d) { d.expiry = 4'102'473'600; }) == Rule::instrument_expiry_malformed);  // 1 January 2100
+    CHECK(error_of([](Definition& d) { d.expiry = 4'102'473'600; }) ==
+          Rule::instrument_expiry_malformed);  // 1 January 2100
     CHECK(error_of([](Definition& d) { d.expiry = ~std::uint64_t{0}; }) == Rule::instrument_expiry_malformed);
     CHECK(error_of([](Definition& d) { d.strike = Price(); }) == Rule::instrument_strike_malformed);
     CHECK(error_of([](Definition& d) { d.strike = Price::from_raw(-1); }) == Rule::instrument_strike_malformed);
-    CHECK(error_of([](Definition& d) { d.strike = Price::from_raw(Int128{1} << 96); }) == Rule::instrument_strike_malformed);
+    CHECK(error_of([](Definition& d) { d.strike = Price::from_raw(Int128{1} << 96); }) ==
+          Rule::instrument_strike_malformed);
     CHECK(error_of([](Definition& d) { d.kind = Kind::linear; }) == Rule::instrument_strike_malformed);
     CHECK(error_of([](Definition& d) { d.underlying = *feed_from_name("BTC"); }) == Rule::instrument_name_malformed);
-    CHECK(error_of([](Definition& d) { d.strike = Price::from_raw((Int128{1} << 96) - 1); }) == Rule::instrument_name_too_long);
+    CHECK(error_of([](Definition& d) { d.strike = Price::from_raw((Int128{1} << 96) - 1); }) ==
+          Rule::instrument_name_too_long);
 }
 
 TEST_CASE("instrument: names and definitions round trip") {

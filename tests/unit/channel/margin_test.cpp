@@ -8,11 +8,18 @@ using namespace hedgerow::channel;
 
 namespace {
 
-Price usd(const char* text) { return Price::from_raw(*parse_decimal(text, 8)); }
-Quantity units(const char* text) { return Quantity::from_raw(*parse_decimal(text, 8)); }
-I256 usd16(const char* text) { return {*parse_decimal(text, 16)}; }
+Price usd(const char* text) {
+    return Price::from_raw(*parse_decimal(text, 8));
+}
+Quantity units(const char* text) {
+    return Quantity::from_raw(*parse_decimal(text, 8));
+}
+I256 usd16(const char* text) {
+    return {*parse_decimal(text, 16)};
+}
 
-/// An account of a dollar token (6 decimals) and ether (18 decimals, haircut 10 %), with rates 5 %, 2.5 %, penalty 0.5 % on BTC.
+/// An account of a dollar token (6 decimals) and ether (18 decimals, haircut 10 %), with rates 5 %, 2.5 %, penalty 0.5
+/// % on BTC.
 struct World {
     std::vector<Amount> balances = {Amount::from_raw(1'000'000'000), Amount()};
     std::vector<Asset> assets = {{{}, {}, 6, 0}, {{}, *feed_from_name("ETH_USD"), 18, 1'000}};
@@ -30,7 +37,8 @@ struct World {
         risk.maintenance_bps = 250;
         risk.penalty_bps = 50;
     }
-    World& add(Kind kind, const char* quantity, const char* mark, const char* price, const char* strike = "0", const char* underlying = "0") {
+    World& add(Kind kind, const char* quantity, const char* mark, const char* price, const char* strike = "0",
+               const char* underlying = "0") {
         Position position;
         position.underlying = *feed_from_name("BTC_USD");
         position.kind = kind;
@@ -45,7 +53,8 @@ struct World {
     [[nodiscard]] Margin margin() const { return margin_of(view()); }
 };
 
-/// The account after `closed` of a position was closed at its price: profit realised in assets[0], penalty paid, both exact here.
+/// The account after `closed` of a position was closed at its price: profit realised in assets[0], penalty paid, both
+/// exact here.
 World after_closing(World world, std::size_t index, Quantity closed) {
     const I256 penalty = liquidation_penalty16(world.views[index], closed, world.terms);
     PositionView& view = world.views[index];
@@ -106,7 +115,8 @@ TEST_CASE("margin: each requirement is rounded up") {
 }
 
 TEST_CASE("margin: nothing nets between isolated positions") {
-    const Margin margin = World().add(Kind::linear, "0.1", "60000", "60000").add(Kind::linear, "-0.1", "60000", "60000").margin();
+    const Margin margin =
+        World().add(Kind::linear, "0.1", "60000", "60000").add(Kind::linear, "-0.1", "60000", "60000").margin();
     CHECK(margin.initial16 == usd16("600"));
     CHECK(margin.unrealised16 == I256());
     CHECK(*leverage_bps(margin) == U256(120'000));

@@ -5,9 +5,9 @@
 
 #include "channel/market/margin.h"
 
-// dYdX v4's margin tables, where their formulas are ours: isolated rates on notional, equity against requirement. They count 1e-6
-// USDC and round there (the notional toward zero, the requirement up); we round a requirement up at 1e-16. Rows with
-// open-interest scaling are theirs alone and are passed over.
+// dYdX v4's margin tables, where their formulas are ours: isolated rates on notional, equity against requirement. They
+// count 1e-6 USDC and round there (the notional toward zero, the requirement up); we round a requirement up at 1e-16.
+// Rows with open-interest scaling are theirs alone and are passed over.
 
 using namespace hedgerow::channel;
 
@@ -17,17 +17,25 @@ nlohmann::json vectors() {
     std::ifstream file(HEDGEROW_SHARED_DATA "/vectors/dydx_v4_margin.json");
     return file ? nlohmann::json::parse(file) : nlohmann::json();
 }
-Int128 whole(const nlohmann::json& text) { return *parse_decimal(text.get<std::string>(), 0); }
+Int128 whole(const nlohmann::json& text) {
+    return *parse_decimal(text.get<std::string>(), 0);
+}
 Int128 scaled(const nlohmann::json& number, int power) {
     REQUIRE(power >= 0);
     return whole(number) * static_cast<Int128>(pow10(power));
 }
 
 constexpr Uint128 kQuantum16 = 10'000'000'000;  // 1e-6 USDC in USD 1e-16
-U256 quanta_up(const I256& usd16) { return *mul_div_ceil(usd16.magnitude, U256(1), U256(kQuantum16)); }
-I256 quanta(const nlohmann::json& text) { return {*parse_decimal(text.get<std::string>(), 0)}; }
+U256 quanta_up(const I256& usd16) {
+    return *mul_div_ceil(usd16.magnitude, U256(1), U256(kQuantum16));
+}
+I256 quanta(const nlohmann::json& text) {
+    return {*parse_decimal(text.get<std::string>(), 0)};
+}
 
-Price price_of(const nlohmann::json& row) { return Price::from_raw(scaled(row["price"], 8 + row["price_exponent"].get<int>())); }
+Price price_of(const nlohmann::json& row) {
+    return Price::from_raw(scaled(row["price"], 8 + row["price_exponent"].get<int>()));
+}
 Quantity quantity_of(const nlohmann::json& row, const nlohmann::json& base) {
     return Quantity::from_raw(scaled(base, 8 + row["base_atomic_resolution"].get<int>()));
 }
@@ -36,7 +44,8 @@ std::uint16_t bps_of(std::uint64_t ppm) {
     return static_cast<std::uint16_t>(ppm / 100);
 }
 
-/// The account of a row: quote balance plus delta, positions plus deltas, marks of zero (their quote balance holds the entry).
+/// The account of a row: quote balance plus delta, positions plus deltas, marks of zero (their quote balance holds the
+/// entry).
 struct Account {
     std::vector<Amount> balances;
     std::vector<Asset> assets = {{{}, {}, 6, 0}};
@@ -56,12 +65,14 @@ struct Account {
         risk.underlying = *feed_from_name(std::string("M").append(std::to_string(market["perpetual_id"].get<int>())));
         const std::uint64_t initial_ppm = market["initial_margin_ppm"];
         risk.initial_bps = bps_of(initial_ppm);
-        risk.maintenance_bps = bps_of(initial_ppm * market["maintenance_fraction_ppm"].get<std::uint64_t>() / 1'000'000);
+        risk.maintenance_bps =
+            bps_of(initial_ppm * market["maintenance_fraction_ppm"].get<std::uint64_t>() / 1'000'000);
         terms.classes.push_back(risk);
         positions.push_back({});
         positions.back().underlying = risk.underlying;
         Quantity held;
-        for (const auto& [list, member] : {std::pair("positions", "base_quantums"), std::pair("position_deltas", "base_quantums_delta")}) {
+        for (const auto& [list, member] :
+             {std::pair("positions", "base_quantums"), std::pair("position_deltas", "base_quantums_delta")}) {
             if (!row.contains(list)) continue;
             for (const auto& position : row[list]) {
                 if (position["perpetual_id"] == market["perpetual_id"]) held += quantity_text(market, position[member]);
@@ -101,7 +112,8 @@ TEST_CASE("margin vectors: dYdX v4's requirements") {
         position.underlying = *feed_from_name("M");
         RiskTerms terms;
         const std::uint64_t initial_ppm = row["initial_margin_ppm"];
-        const std::uint64_t maintenance_ppm = initial_ppm * row["maintenance_fraction_ppm"].get<std::uint64_t>() / 1'000'000;
+        const std::uint64_t maintenance_ppm =
+            initial_ppm * row["maintenance_fraction_ppm"].get<std::uint64_t>() / 1'000'000;
         terms.classes.resize(1);
         terms.classes[0].underlying = position.underlying;
         terms.classes[0].initial_bps = bps_of(initial_ppm);
@@ -144,7 +156,8 @@ TEST_CASE("margin vectors: dYdX v4's account risk") {
         const Margin margin = Account(row).margin();
         CHECK(margin.equity16 == quanta(row["expect_net_collateral"]) * I256(static_cast<Int128>(kQuantum16)));
         if (!row["expect_imr"].is_null()) CHECK(I256(false, quanta_up(margin.initial16)) == quanta(row["expect_imr"]));
-        if (!row["expect_mmr"].is_null()) CHECK(I256(false, quanta_up(margin.maintenance16)) == quanta(row["expect_mmr"]));
+        if (!row["expect_mmr"].is_null())
+            CHECK(I256(false, quanta_up(margin.maintenance16)) == quanta(row["expect_mmr"]));
         ++checked;
     }
     CHECK(checked >= 5);

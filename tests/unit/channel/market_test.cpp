@@ -6,9 +6,15 @@
 using namespace hedgerow::channel;
 
 namespace {
-Price usd(const char* text) { return Price::from_raw(*parse_decimal(text, 8)); }
-Quantity units(const char* text) { return Quantity::from_raw(*parse_decimal(text, 8)); }
-I256 usd16(const char* text) { return {*parse_decimal(text, 16)}; }
+Price usd(const char* text) {
+    return Price::from_raw(*parse_decimal(text, 8));
+}
+Quantity units(const char* text) {
+    return Quantity::from_raw(*parse_decimal(text, 8));
+}
+I256 usd16(const char* text) {
+    return {*parse_decimal(text, 16)};
+}
 
 Instrument perpetual() {
     Instrument out{*parse_instrument("BTC_USD-PERPETUAL"), usd("0.5"), units("0.001"), {}};
@@ -66,7 +72,8 @@ TEST_CASE("convert: spec 3.7's two-step formula is the same number") {
     const auto next = [&] { return seed = seed * 6364136223846793005ULL + 1442695040888963407ULL; };
     for (int i = 0; i < 2'000; ++i) {
         const U256 size = U256(static_cast<Uint128>(next()) << (next() % 60)) * U256(next() >> (next() % 64));
-        const Price price0 = Price::from_raw(static_cast<Int128>((static_cast<Uint128>(next()) << 32 | next() >> 32) >> (next() % 95)) + 1);
+        const Price price0 = Price::from_raw(
+            static_cast<Int128>((static_cast<Uint128>(next()) << 32 | next() >> 32) >> (next() % 95)) + 1);
         const int decimals = static_cast<int>(next() % 19);
         const U256 den = U256(static_cast<Uint128>(price0.raw())) * U256(pow10(8));
         const U256 unit(pow10(decimals));
@@ -96,9 +103,11 @@ TEST_CASE("registry: each rule is named") {
         return Registry::make({row}).error();
     };
     CHECK(Registry::make({perpetual(), perpetual()}).error() == Rule::instrument_duplicate);
-    CHECK(Registry::make(std::vector<Instrument>(Registry::kMaxInstruments + 1, perpetual())).error() == Rule::list_too_long);
+    CHECK(Registry::make(std::vector<Instrument>(Registry::kMaxInstruments + 1, perpetual())).error() ==
+          Rule::list_too_long);
     CHECK(refused([](Instrument& i) { i.definition.expiry = 1; }) == Rule::instrument_mismatch);
-    CHECK(refused([](Instrument& i) { i.definition.instrument = *feed_from_name("BTC"); }) == Rule::instrument_name_malformed);
+    CHECK(refused([](Instrument& i) { i.definition.instrument = *feed_from_name("BTC"); }) ==
+          Rule::instrument_name_malformed);
     CHECK(refused([](Instrument& i) { i.risk.underlying = *feed_from_name("ETH_USD"); }) == Rule::instrument_mismatch);
     CHECK(refused([](Instrument& i) { i.tick = Price(); }) == Rule::tick_out_of_range);
     CHECK(refused([](Instrument& i) { i.lot = units("-1"); }) == Rule::lot_out_of_range);

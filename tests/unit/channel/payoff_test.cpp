@@ -5,7 +5,9 @@
 using namespace hedgerow::channel;
 
 namespace {
-Price price(long long raw) { return Price::from_raw(raw); }
+Price price(long long raw) {
+    return Price::from_raw(raw);
+}
 }  // namespace
 
 TEST_CASE("payoff: spec 3.7 below, at and above the strike") {
@@ -36,6 +38,7 @@ TEST_CASE("payoff: the ends of the range") {
 TEST_CASE("payoff: call less put is the forward, both digitals are one USD") {
     for (const long long x : {0LL, 1LL, 99LL, 100LL, 101LL, 1'000'000'000'000LL}) {
         CHECK(payoff(Kind::call, price(100), price(x)) - payoff(Kind::put, price(100), price(x)) == price(x - 100));
-        CHECK(payoff(Kind::digital_call, price(100), price(x)) + payoff(Kind::digital_put, price(100), price(x)) == price(100'000'000));
+        CHECK(payoff(Kind::digital_call, price(100), price(x)) + payoff(Kind::digital_put, price(100), price(x)) ==
+              price(100'000'000));
     }
 }

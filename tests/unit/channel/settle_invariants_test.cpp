@@ -4,8 +4,8 @@
 
 #include "channel/settle/settlement.h"
 
-// Random cases within the limits of spec 1.6: whatever is asked, everything is paid out, nobody is paid a negative amount, and
-// no computation asserts. tests/evm compares the integers themselves with the contract's.
+// Random cases within the limits of spec 1.6: whatever is asked, everything is paid out, nobody is paid a negative
+// amount, and no computation asserts. tests/evm compares the integers themselves with the contract's.
 
 using namespace hedgerow::channel;
 
@@ -52,7 +52,8 @@ Case random_case(Random& random) {
         out.holdings.push_back({a, b, Amount::from_raw(a.raw() / 3), Amount::from_raw(b.raw() / 2)});
         out.state.net.push_back(Amount::from_raw(random.either(120)));
         out.state.asset_marks.push_back(Price::from_raw(random.bits(96) | 1));
-        out.prices.assets.push_back(random.below(3) == 0 ? std::nullopt : std::optional(Price::from_raw(random.bits(96) | 1)));
+        out.prices.assets.push_back(random.below(3) == 0 ? std::nullopt
+                                                         : std::optional(Price::from_raw(random.bits(96) | 1)));
     }
     for (std::size_t i = 0, n = random.below(33); i < n; ++i) {
         Position position;
@@ -63,10 +64,14 @@ Case random_case(Random& random) {
         position.quantity = Quantity::from_raw(random.either(96));
         position.mark = Price::from_raw(random.either(96));
         out.state.positions.push_back(position);
-        out.prices.positions.push_back(random.below(16) == 0 ? std::nullopt : std::optional(Price::from_raw(random.bits(96) | 1)));
+        out.prices.positions.push_back(random.below(16) == 0 ? std::nullopt
+                                                             : std::optional(Price::from_raw(random.bits(96) | 1)));
     }
     for (std::size_t i = 0, n = random.below(5); i < n; ++i) {
-        out.state.locks.push_back({{}, 500, static_cast<std::uint8_t>(random.below(out.terms.assets.size())), Amount::from_raw(random.either(96))});
+        out.state.locks.push_back({{},
+                                   500,
+                                   static_cast<std::uint8_t>(random.below(out.terms.assets.size())),
+                                   Amount::from_raw(random.either(96))});
         out.registered.push_back(random.below(3) * 250);
     }
     out.terms.stale_penalty = Amount::from_raw(random.bits(126));

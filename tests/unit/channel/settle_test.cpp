@@ -8,16 +8,25 @@ using namespace hedgerow::channel;
 
 namespace {
 
-Price usd(const char* text) { return Price::from_raw(*parse_decimal(text, 8)); }
-Quantity units(const char* text) { return Quantity::from_raw(*parse_decimal(text, 8)); }
-Amount coins(long long raw) { return Amount::from_raw(raw); }
-Feed feed(const char* name) { return *feed_from_name(name); }
+Price usd(const char* text) {
+    return Price::from_raw(*parse_decimal(text, 8));
+}
+Quantity units(const char* text) {
+    return Quantity::from_raw(*parse_decimal(text, 8));
+}
+Amount coins(long long raw) {
+    return Amount::from_raw(raw);
+}
+Feed feed(const char* name) {
+    return *feed_from_name(name);
+}
 
 constexpr std::uint64_t kStart = 1'000'030;  // a dispute's first second
 constexpr std::uint64_t kT = 1'000'140;      // its valuation time: (floor(1,000,030 / 60) + 2) * 60
 constexpr std::uint64_t kEnd = kStart + 3'600;
 
-/// A dollar token of 6 decimals and ether of 18 (haircut 10 %), 1,000 dollars a side; dispute of one hour, slots of a minute.
+/// A dollar token of 6 decimals and ether of 18 (haircut 10 %), 1,000 dollars a side; dispute of one hour, slots of a
+/// minute.
 struct World {
     Terms terms;
     State state;
@@ -41,7 +50,8 @@ struct World {
         state.net = {Amount(), Amount()};
         state.asset_marks = {usd("1"), usd("1000")};
     }
-    Position& add(Kind kind, const char* quantity, const char* mark, std::uint64_t expiry = 0, const char* strike = "0") {
+    Position& add(Kind kind, const char* quantity, const char* mark, std::uint64_t expiry = 0,
+                  const char* strike = "0") {
         Position position;
         position.instrument = feed(state.positions.empty() ? "BTC_USD-PERPETUAL" : "BTC_USD-OTHER");
         position.underlying = feed("BTC_USD");
@@ -217,9 +227,11 @@ TEST_CASE("settle: an expiry price is that of the expiry exactly, not of a later
 }
 
 TEST_CASE("settle: every payoff at expiry") {
-    const std::pair<Kind, long long> rows[] = {
-        {Kind::linear, 1'100'000'000}, {Kind::call, 1'100'000'000}, {Kind::put, 1'000'000'000},
-        {Kind::digital_call, 1'000'100'000}, {Kind::digital_put, 1'000'000'000}};
+    const std::pair<Kind, long long> rows[] = {{Kind::linear, 1'100'000'000},
+                                               {Kind::call, 1'100'000'000},
+                                               {Kind::put, 1'000'000'000},
+                                               {Kind::digital_call, 1'000'100'000},
+                                               {Kind::digital_put, 1'000'000'000}};
     for (const auto& [kind, expected] : rows) {
         World world;
         world.add(kind, "0.1", kind == Kind::linear ? "60000" : "0", kT, "60000");
@@ -351,7 +363,9 @@ TEST_CASE("settle: the penalty moves to the other side, at most what is left") {
 
 TEST_CASE("settle: cooperative close, spec 3.11") {
     const std::vector<Holdings> holdings = {{coins(100), coins(50), coins(10), coins(5)}, {coins(3), {}, {}, {}}};
-    const auto paid = [&](long long net0, long long net1) { return cooperative_payout(std::vector{coins(net0), coins(net1)}, holdings); };
+    const auto paid = [&](long long net0, long long net1) {
+        return cooperative_payout(std::vector{coins(net0), coins(net1)}, holdings);
+    };
     CHECK(*paid(0, 0) == std::vector{coins(90), coins(3)});
     CHECK(*paid(90, 3) == std::vector{coins(0), coins(0)});
     CHECK(*paid(-45, 0) == std::vector{coins(135), coins(3)});
