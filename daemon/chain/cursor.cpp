@@ -50,7 +50,9 @@ std::optional<FollowerCursor> cursor_of(const json& object) {
     const auto contract = id_of<channel::Address>(object, "contract");
     const auto blocks = object.find("blocks");
     const auto logs = object.find("logs");
-    if (!chain_id || !contract || blocks == object.end() || !blocks->is_array() || logs == object.end() || !logs->is_array()) return std::nullopt;
+    if (!chain_id || !contract || blocks == object.end() || !blocks->is_array() || logs == object.end() ||
+        !logs->is_array())
+        return std::nullopt;
     FollowerCursor out{*chain_id, *contract, {}, {}};
     for (const json& element : *blocks) {
         const auto block = block_of(element);
@@ -70,11 +72,13 @@ std::optional<FollowerCursor> cursor_of(const json& object) {
 std::string write_cursor(const FollowerCursor& cursor) {
     json blocks = json::array();
     for (const BlockRef& block : cursor.blocks) {
-        blocks.push_back({{"number", block.number}, {"hash", channel::to_hex(block.hash)}, {"timestamp", block.timestamp}});
+        blocks.push_back(
+            {{"number", block.number}, {"hash", channel::to_hex(block.hash)}, {"timestamp", block.timestamp}});
     }
     json logs = json::array();
     for (const SeenLog& seen : cursor.logs) {
-        logs.push_back({{"log", wallet::log_to_json(seen.log)}, {"timestamp", seen.timestamp}, {"confirmed", seen.confirmed}});
+        logs.push_back(
+            {{"log", wallet::log_to_json(seen.log)}, {"timestamp", seen.timestamp}, {"confirmed", seen.confirmed}});
     }
     return json{{"version", kCursorVersion},
                 {"chainId", cursor.chain_id},

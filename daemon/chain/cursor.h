@@ -25,8 +25,8 @@ struct SeenLog {
     bool operator==(const SeenLog&) const = default;
 };
 
-/// How far a follower is: what it needs to go on, or back, after a restart. The consumer persists it in the same transaction as
-/// the effects of the batch that brought it, so that no event is lost or acted on twice.
+/// How far a follower is: what it needs to go on, or back, after a restart. The consumer persists it in the same
+/// transaction as the effects of the batch that brought it, so that no event is lost or acted on twice.
 struct FollowerCursor {
     std::uint64_t chain_id = 0;
     channel::Address contract;

@@ -6,7 +6,8 @@ namespace hedgerow::daemon {
 
 using wallet::ChainExpected;
 
-ChainExpected<std::unique_ptr<ChainFollower>> ChainFollower::start(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
+ChainExpected<std::unique_ptr<ChainFollower>> ChainFollower::start(std::unique_ptr<wallet::ChainTransport> transport,
+                                                                   const FollowerConfig& config,
                                                                    std::optional<FollowerCursor> cursor) {
     ChainTracker tracker(config.tracker);
     if (cursor) {
@@ -16,7 +17,8 @@ ChainExpected<std::unique_ptr<ChainFollower>> ChainFollower::start(std::unique_p
     return std::unique_ptr<ChainFollower>(new ChainFollower(std::move(transport), config, std::move(tracker)));
 }
 
-ChainFollower::ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config, ChainTracker tracker)
+ChainFollower::ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
+                             ChainTracker tracker)
     : m_transport(std::move(transport)),
       m_config(config),
       m_tracker(std::move(tracker)),

@@ -12,27 +12,30 @@ namespace hedgerow::daemon {
 
 struct FollowerConfig {
     TrackerConfig tracker;
-    std::uint64_t poll_ms = 1'000;           ///< how often a synced follower asks for the head
-    std::uint64_t max_backoff_ms = 30'000;   ///< between attempts while the node fails; the first waits poll_ms
+    std::uint64_t poll_ms = 1'000;          ///< how often a synced follower asks for the head
+    std::uint64_t max_backoff_ms = 30'000;  ///< between attempts while the node fails; the first waits poll_ms
 };
 
 struct FollowerStatus {
     bool synced = false;
-    std::uint64_t height = 0;                   ///< followed
-    std::uint64_t head = 0;                     ///< the node's
-    std::optional<wallet::ChainError> problem;  ///< of the last attempt; chain_id_wrong and chain_reorg_too_deep need the operator
+    std::uint64_t height = 0;  ///< followed
+    std::uint64_t head = 0;    ///< the node's
+    std::optional<wallet::ChainError>
+        problem;  ///< of the last attempt; chain_id_wrong and chain_reorg_too_deep need the operator
 };
 
-/// Follows the adjudicator in a thread of its own with blocking requests, and hands batches to the event loop through a bounded
-/// queue. While the loop does not take them it waits. It retries for ever, with growing pauses, and skips nothing.
+/// Follows the adjudicator in a thread of its own with blocking requests, and hands batches to the event loop through a
+/// bounded queue. While the loop does not take them it waits. It retries for ever, with growing pauses, and skips
+/// nothing.
 class ChainFollower {
   public:
     static constexpr std::size_t kQueue = 16;  ///< batches
 
-    /// `cursor`: the one last persisted with a batch's effects. chain_cursor_mismatch where it is of another chain or contract.
-    [[nodiscard]] static wallet::ChainExpected<std::unique_ptr<ChainFollower>> start(std::unique_ptr<wallet::ChainTransport> transport,
-                                                                                     const FollowerConfig& config,
-                                                                                     std::optional<FollowerCursor> cursor);
+    /// `cursor`: the one last persisted with a batch's effects. chain_cursor_mismatch where it is of another chain or
+    /// contract.
+    [[nodiscard]] static wallet::ChainExpected<std::unique_ptr<ChainFollower>> start(
+        std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
+        std::optional<FollowerCursor> cursor);
     ~ChainFollower();  ///< waits for the request under way
     ChainFollower(const ChainFollower&) = delete;
     ChainFollower& operator=(const ChainFollower&) = delete;
@@ -45,7 +48,8 @@ class ChainFollower {
     void poke();
 
   private:
-    ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config, ChainTracker tracker);
+    ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
+                  ChainTracker tracker);
     void run();
     [[nodiscard]] std::uint64_t attempt(std::uint64_t failures, bool& failed);
     [[nodiscard]] bool wait(std::uint64_t ms);
@@ -68,11 +72,15 @@ class EthSource final : public ChainSource {
   public:
     EthSource(wallet::EthClient& client, const channel::Address& contract) : m_client(client), m_filter{contract, {}} {}
     wallet::ChainExpected<wallet::BlockHeader> head() override { return m_client.block(wallet::BlockTag::latest()); }
-    wallet::ChainExpected<wallet::BlockHeader> block(std::uint64_t number) override { return m_client.block(wallet::BlockTag::at(number)); }
+    wallet::ChainExpected<wallet::BlockHeader> block(std::uint64_t number) override {
+        return m_client.block(wallet::BlockTag::at(number));
+    }
     wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(std::uint64_t from, std::uint64_t to) override {
         return m_client.logs(m_filter, from, to);
     }
-    wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(const channel::BlockHash& block) override { return m_client.logs(m_filter, block); }
+    wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(const channel::BlockHash& block) override {
+        return m_client.logs(m_filter, block);
+    }
 
   private:
     wallet::EthClient& m_client;

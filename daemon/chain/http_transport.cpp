@@ -26,7 +26,8 @@ class HttpTransport final : public wallet::ChainTransport {
         auto response = m_client.post(body);
         if (response) return ChainReply{static_cast<int>(response->status), std::move(response->body)};
         const bool large = response.error().code == rpc::HttpErrorCode::response_too_large;
-        return wallet::chain_error(large ? ChainFault::chain_response_too_large : ChainFault::chain_unreachable, response.error().message);
+        return wallet::chain_error(large ? ChainFault::chain_response_too_large : ChainFault::chain_unreachable,
+                                   response.error().message);
     }
 
   private:

@@ -16,10 +16,13 @@ namespace {
 /// Blocks this far below the head are asked for in ranges; nearer ones one by one, by hash.
 constexpr std::uint64_t kRangeMargin = 64;
 
-BlockRef ref(const BlockHeader& block) { return {block.number, block.hash, block.timestamp}; }
+BlockRef ref(const BlockHeader& block) {
+    return {block.number, block.hash, block.timestamp};
+}
 
 bool refused_as_too_much(ChainFault fault) {
-    return fault == ChainFault::chain_too_many_logs || fault == ChainFault::chain_response_too_large || fault == ChainFault::chain_limit_exceeded;
+    return fault == ChainFault::chain_too_many_logs || fault == ChainFault::chain_response_too_large ||
+           fault == ChainFault::chain_limit_exceeded;
 }
 
 }  // namespace
@@ -31,7 +34,8 @@ ChainTracker::ChainTracker(TrackerConfig config) : m_config(config), m_range(con
 }
 
 ChainExpected<void> ChainTracker::resume(FollowerCursor cursor) {
-    if (cursor.chain_id != m_config.chain_id || cursor.contract != m_config.contract) return chain_error(ChainFault::chain_cursor_mismatch);
+    if (cursor.chain_id != m_config.chain_id || cursor.contract != m_config.contract)
+        return chain_error(ChainFault::chain_cursor_mismatch);
     for (const SeenLog& seen : cursor.logs) {
         if (!wallet::decode_event(seen.log, m_config.contract)) return chain_error(ChainFault::chain_cursor_malformed);
     }
@@ -44,7 +48,8 @@ ChainExpected<ChainBatch> ChainTracker::step(ChainSource& source) {
     if (!head) return Unexpected{head.error()};
     FollowerCursor cursor = m_cursor;
     ChainBatch batch;
-    const auto done = cursor.blocks.empty() ? begin(source, cursor, batch.inputs) : advance(source, *head, cursor, batch.inputs);
+    const auto done =
+        cursor.blocks.empty() ? begin(source, cursor, batch.inputs) : advance(source, *head, cursor, batch.inputs);
     if (!done) return Unexpected{done.error()};
     m_cursor = std::move(cursor);
     batch.cursor = m_cursor;
@@ -59,7 +64,8 @@ ChainTracker::Result ChainTracker::begin(ChainSource& source, FollowerCursor& cu
     return take_block(source, *first, cursor, out);
 }
 
-ChainTracker::Result ChainTracker::advance(ChainSource& source, const BlockHeader& head, FollowerCursor& cursor, std::vector<ChainInput>& out) {
+ChainTracker::Result ChainTracker::advance(ChainSource& source, const BlockHeader& head, FollowerCursor& cursor,
+                                           std::vector<ChainInput>& out) {
     const BlockRef tip = cursor.blocks.back();
     if (head.hash == tip.hash) return {};
     if (head.number <= tip.number) {
@@ -79,10 +85,17 @@ ChainTracker::Result ChainTracker::advance(ChainSource& source, const BlockHeade
     return take_range(source, next, std::min(next + m_range - 1, head.number - margin), cursor, out);
 }
 
-ChainExpected<bool> ChainTracker::is_behind(ChainSource& source, const BlockHeader& head, const FollowerCursor& cursor) const {
-    // A balanced endpoint may answer from a node that has not caught up. The newest block that both know decides; whether a
-    // chain that is really shorter diverges above it shows when it grows.
-    const auto known = std::find_if(cursor.blocks.rbegin(), cursor.blocks.rend(), [&](const BlockRef& b) { return b.number <= head.number; });
+ChainExpected<bool> ChainTracker::is_behind(ChainSource& source, const BlockHeader& head,
+                                            const FollowerCursor& cursor) const {
+    // A balanced endpoint may answer from a node that has not caught up. The newest block that both know decides;
+    // whether a chain that is really shorter diverges above it shows when it grows.
+    const auto known = std::find_if(cursor.blocks.rbegin(), cursor.blocks.rend(),
+                                    [&](const BlockRef& b) { return b.number <= head.number; });
+    if (known == cursor.blocks.rend() && m_config.start_block < cursor.blocks.front().number) {
+        // Below everything that is remembered: it is catching up from far behind, or is another chain. Nothing can be
+        // told.
+        return chain_error(ChainFault::chain_node_behind, "the node's newest block is older than any that is followed");
+    }
     if (known == cursor.blocks.rend() || head.number == cursor.blocks.back().number) return false;
     if (known->number == head.number) return known->hash == head.hash;
     const auto now = source.block(known->number);
@@ -99,8 +112,8 @@ ChainTracker::Result ChainTracker::take_block(ChainSource& source, const BlockHe
     return {};
 }
 
-ChainTracker::Result ChainTracker::take_range(ChainSource& source, std::uint64_t from, std::uint64_t to, FollowerCursor& cursor,
-                                              std::vector<ChainInput>& out) {
+ChainTracker::Result ChainTracker::take_range(ChainSource& source, std::uint64_t from, std::uint64_t to,
+                                              FollowerCursor& cursor, std::vector<ChainInput>& out) {
     const auto logs = source.logs(from, to);
     const bool too_much = logs ? logs->size() > kMaxBatchLogs : refused_as_too_much(logs.error().fault);
     if (too_much) {
@@ -130,12 +143,14 @@ ChainTracker::Result ChainTracker::take_range(ChainSource& source, std::uint64_t
     return {};
 }
 
-ChainTracker::Result ChainTracker::add_logs(const std::vector<LogEntry>& logs, const std::vector<BlockRef>& blocks, FollowerCursor& cursor,
-                                            std::vector<ChainInput>& out) const {
+ChainTracker::Result ChainTracker::add_logs(const std::vector<LogEntry>& logs, const std::vector<BlockRef>& blocks,
+                                            FollowerCursor& cursor, std::vector<ChainInput>& out) const {
     for (const LogEntry& log : logs) {
-        const auto block = std::find_if(blocks.begin(), blocks.end(), [&](const BlockRef& b) { return b.number == log.block_number; });
+        const auto block =
+            std::find_if(blocks.begin(), blocks.end(), [&](const BlockRef& b) { return b.number == log.block_number; });
         // The node's chain changed between two answers, or it contradicts itself.
-        if (block == blocks.end() || block->hash != log.block_hash) return chain_error(ChainFault::chain_response_unexpected, "log of another block");
+        if (block == blocks.end() || block->hash != log.block_hash)
+            return chain_error(ChainFault::chain_response_unexpected, "log of another block");
         auto event = wallet::decode_event(log, m_config.contract);
         if (!event) return Unexpected{event.error()};
         cursor.logs.push_back({log, block->timestamp, false});
@@ -159,16 +174,19 @@ void ChainTracker::add_block(const BlockRef& block, FollowerCursor& cursor, std:
     }
     out.push_back(NewBlock{block, confirmed});
     // One block at or below the limit stays, as the ancestor of all above it.
-    while (cursor.blocks.size() > 1 && cursor.blocks[1].number + m_config.max_reorg <= block.number) cursor.blocks.pop_front();
+    while (cursor.blocks.size() > 1 && cursor.blocks[1].number + m_config.max_reorg <= block.number)
+        cursor.blocks.pop_front();
     const std::uint64_t oldest = cursor.blocks.front().number;
     std::erase_if(cursor.logs, [&](const SeenLog& seen) { return seen.confirmed && seen.log.block_number <= oldest; });
-    auto confirmed_logs = std::count_if(cursor.logs.begin(), cursor.logs.end(), [](const SeenLog& seen) { return seen.confirmed; });
+    auto confirmed_logs =
+        std::count_if(cursor.logs.begin(), cursor.logs.end(), [](const SeenLog& seen) { return seen.confirmed; });
     std::erase_if(cursor.logs, [&](const SeenLog& seen) {
         return seen.confirmed && confirmed_logs-- > static_cast<std::ptrdiff_t>(kMaxKeptLogs);
     });
 }
 
-ChainTracker::Result ChainTracker::go_back(ChainSource& source, const BlockHeader& head, FollowerCursor& cursor, std::vector<ChainInput>& out) {
+ChainTracker::Result ChainTracker::go_back(ChainSource& source, const BlockHeader& head, FollowerCursor& cursor,
+                                           std::vector<ChainInput>& out) {
     while (!cursor.blocks.empty()) {
         const BlockRef tip = cursor.blocks.back();
         if (tip.number <= head.number) {
@@ -192,7 +210,8 @@ ChainTracker::Result ChainTracker::go_back(ChainSource& source, const BlockHeade
 ChainEvent ChainTracker::event_of(const SeenLog& seen) const {
     auto event = wallet::decode_event(seen.log, m_config.contract);
     ASSERT(event.has_value());  // it was decoded before it was kept
-    return {std::move(*event), seen.log.block_number, seen.log.block_hash, seen.timestamp, seen.log.tx_hash, seen.log.log_index};
+    return {std::move(*event), seen.log.block_number, seen.log.block_hash,
+            seen.timestamp,    seen.log.tx_hash,      seen.log.log_index};
 }
 
 }  // namespace hedgerow::daemon

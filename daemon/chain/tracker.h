@@ -15,17 +15,19 @@ class ChainSource {
     [[nodiscard]] virtual wallet::ChainExpected<wallet::BlockHeader> head() = 0;
     [[nodiscard]] virtual wallet::ChainExpected<wallet::BlockHeader> block(std::uint64_t number) = 0;
     /// Of the contract, in chain order.
-    [[nodiscard]] virtual wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(std::uint64_t from, std::uint64_t to) = 0;
-    [[nodiscard]] virtual wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(const channel::BlockHash& block) = 0;
+    [[nodiscard]] virtual wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(std::uint64_t from,
+                                                                                    std::uint64_t to) = 0;
+    [[nodiscard]] virtual wallet::ChainExpected<std::vector<wallet::LogEntry>> logs(
+        const channel::BlockHash& block) = 0;
 };
 
 struct TrackerConfig {
     std::uint64_t chain_id = 0;
     channel::Address contract;
-    std::uint64_t start_block = 0;      ///< the first to follow where there is no cursor: at most the contract's own
-    std::uint64_t confirmations = 6;    ///< blocks, an event's own included, that make it confirmed; at least 1
-    std::uint64_t max_reorg = 128;      ///< how far back the chain may be rewritten; more is chain_reorg_too_deep
-    std::uint64_t max_range = 2'000;    ///< blocks asked for at once while catching up
+    std::uint64_t start_block = 0;    ///< the first to follow where there is no cursor: at most the contract's own
+    std::uint64_t confirmations = 6;  ///< blocks, an event's own included, that make it confirmed; at least 1
+    std::uint64_t max_reorg = 128;    ///< how far back the chain may be rewritten; more is chain_reorg_too_deep
+    std::uint64_t max_range = 2'000;  ///< blocks asked for at once while catching up
 };
 
 /// An event and where it stands.
@@ -66,12 +68,13 @@ struct ChainBatch {
     bool synced = false;             ///< followed up to that head
 };
 
-/// Follows one contract. Each step asks for a bounded amount, and either changes the cursor and says so, or fails and changes
-/// nothing, so that it can be repeated: no block is ever skipped.
+/// Follows one contract. Each step asks for a bounded amount, and either changes the cursor and says so, or fails and
+/// changes nothing, so that it can be repeated: no block is ever skipped.
 class ChainTracker {
   public:
     static constexpr std::size_t kMaxBatchLogs = 5'000;  ///< of several blocks at once
-    static constexpr std::size_t kMaxKeptLogs = 4'096;   ///< confirmed ones that are still remembered for a deep rewriting
+    static constexpr std::size_t kMaxKeptLogs =
+        4'096;  ///< confirmed ones that are still remembered for a deep rewriting
 
     explicit ChainTracker(TrackerConfig config);
     /// Goes on from there: chain_cursor_mismatch where it is of another chain or contract.
@@ -85,15 +88,19 @@ class ChainTracker {
 
   private:
     using Result = wallet::ChainExpected<void>;
-    [[nodiscard]] Result advance(ChainSource& source, const wallet::BlockHeader& head, FollowerCursor& cursor, std::vector<ChainInput>& out);
+    [[nodiscard]] Result advance(ChainSource& source, const wallet::BlockHeader& head, FollowerCursor& cursor,
+                                 std::vector<ChainInput>& out);
     [[nodiscard]] Result begin(ChainSource& source, FollowerCursor& cursor, std::vector<ChainInput>& out);
-    [[nodiscard]] wallet::ChainExpected<bool> is_behind(ChainSource& source, const wallet::BlockHeader& head, const FollowerCursor& cursor) const;
-    [[nodiscard]] Result take_block(ChainSource& source, const wallet::BlockHeader& block, FollowerCursor& cursor, std::vector<ChainInput>& out);
+    [[nodiscard]] wallet::ChainExpected<bool> is_behind(ChainSource& source, const wallet::BlockHeader& head,
+                                                        const FollowerCursor& cursor) const;
+    [[nodiscard]] Result take_block(ChainSource& source, const wallet::BlockHeader& block, FollowerCursor& cursor,
+                                    std::vector<ChainInput>& out);
     [[nodiscard]] Result take_range(ChainSource& source, std::uint64_t from, std::uint64_t to, FollowerCursor& cursor,
                                     std::vector<ChainInput>& out);
-    [[nodiscard]] Result go_back(ChainSource& source, const wallet::BlockHeader& head, FollowerCursor& cursor, std::vector<ChainInput>& out);
-    [[nodiscard]] Result add_logs(const std::vector<wallet::LogEntry>& logs, const std::vector<BlockRef>& blocks, FollowerCursor& cursor,
-                                  std::vector<ChainInput>& out) const;
+    [[nodiscard]] Result go_back(ChainSource& source, const wallet::BlockHeader& head, FollowerCursor& cursor,
+                                 std::vector<ChainInput>& out);
+    [[nodiscard]] Result add_logs(const std::vector<wallet::LogEntry>& logs, const std::vector<BlockRef>& blocks,
+                                  FollowerCursor& cursor, std::vector<ChainInput>& out) const;
     void add_block(const BlockRef& block, FollowerCursor& cursor, std::vector<ChainInput>& out) const;
     [[nodiscard]] ChainEvent event_of(const SeenLog& seen) const;
 

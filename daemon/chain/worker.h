@@ -9,8 +9,8 @@
 
 namespace hedgerow::daemon {
 
-/// Runs blocking questions to a chain node in a thread of its own, apart from the follower's, so that a broadcast never waits for
-/// a catch-up. Work runs in the thread; what it returns runs in the event loop.
+/// Runs blocking questions to a chain node in a thread of its own, apart from the follower's, so that a broadcast never
+/// waits for a catch-up. Work runs in the thread; what it returns runs in the event loop.
 class ChainWorker {
   public:
     using Completion = std::function<void()>;

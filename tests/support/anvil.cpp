@@ -37,7 +37,8 @@ std::optional<std::string> anvil_binary() {
 }
 
 std::vector<std::string> command_line(const AnvilOptions& options) {
-    std::vector<std::string> out{"anvil", "--host", "127.0.0.1", "--port", std::to_string(options.port), "--slots-in-an-epoch", "1"};
+    std::vector<std::string> out{
+        "anvil", "--host", "127.0.0.1", "--port", std::to_string(options.port), "--slots-in-an-epoch", "1"};
     if (!options.state_file.empty()) out.insert(out.end(), {"--state", options.state_file});
     out.insert(out.end(), options.arguments.begin(), options.arguments.end());
     return out;
@@ -67,7 +68,8 @@ std::uint16_t wait_for_port(int log) {
         if (size > 0) text.append(buffer.data(), static_cast<std::size_t>(size));
         const std::size_t at = text.find(kListening);
         const std::size_t end = at == std::string::npos ? at : text.find('\n', at);
-        if (end != std::string::npos) return static_cast<std::uint16_t>(std::stoul(text.substr(at + kListening.size())));
+        if (end != std::string::npos)
+            return static_cast<std::uint16_t>(std::stoul(text.substr(at + kListening.size())));
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     throw std::runtime_error(std::string("anvil did not come up: ").append(text));
@@ -119,7 +121,9 @@ Anvil& Anvil::operator=(Anvil&& other) noexcept {
     return *this;
 }
 
-std::string Anvil::url() const { return std::string("http://127.0.0.1:").append(std::to_string(m_port)); }
+std::string Anvil::url() const {
+    return std::string("http://127.0.0.1:").append(std::to_string(m_port));
+}
 
 void Anvil::stop() {
     if (m_pid > 0) end_process(std::exchange(m_pid, 0), SIGTERM);
@@ -131,11 +135,14 @@ json Anvil::call(const std::string& method, const json& params) {
     const auto response = client.post(request.dump());
     if (!response) throw std::runtime_error(std::string(method).append(": ").append(response.error().message));
     const json answer = json::parse(response->body);
-    if (answer.contains("error")) throw std::runtime_error(std::string(method).append(": ").append(answer["error"].dump()));
+    if (answer.contains("error"))
+        throw std::runtime_error(std::string(method).append(": ").append(answer["error"].dump()));
     return answer.at("result");
 }
 
-void Anvil::mine(std::uint64_t blocks) { call("anvil_mine", json::array({wallet::to_quantity(blocks)})); }
+void Anvil::mine(std::uint64_t blocks) {
+    call("anvil_mine", json::array({wallet::to_quantity(blocks)}));
+}
 
 json Anvil::send(std::size_t account, const channel::Address& to, const channel::Bytes& data, std::uint64_t value) {
     const json transaction = {{"from", channel::to_hex(anvil_key(account).address())},
@@ -144,7 +151,8 @@ json Anvil::send(std::size_t account, const channel::Address& to, const channel:
                               {"value", wallet::to_quantity(value)}};
     const std::string hash = call("eth_sendTransaction", json::array({transaction}));
     json receipt = call("eth_getTransactionReceipt", json::array({hash}));
-    if (receipt.is_null() || receipt["status"] != "0x1") throw std::runtime_error(std::string("transaction failed: ").append(receipt.dump()));
+    if (receipt.is_null() || receipt["status"] != "0x1")
+        throw std::runtime_error(std::string("transaction failed: ").append(receipt.dump()));
     return receipt;
 }
 

@@ -16,13 +16,15 @@ struct AnvilOptions {
     std::uint16_t port = 0;              ///< 0: any free one
 };
 
-/// An Anvil of one test: loopback, ended by its own pid with the object, and with the process that made it, however that ends.
-/// Its accounts are those of anvil_accounts.h, chain id 31337, one block a transaction unless the arguments say otherwise.
+/// An Anvil of one test: loopback, ended by its own pid with the object, and with the process that made it, however
+/// that ends. Its accounts are those of anvil_accounts.h, chain id 31337, one block a transaction unless the arguments
+/// say otherwise.
 class Anvil {
   public:
     static constexpr std::uint64_t kChainId = 31337;
 
-    /// Nothing where node_modules has no Anvil for this machine. Throws std::runtime_error where it does not come up in time.
+    /// Nothing where node_modules has no Anvil for this machine. Throws std::runtime_error where it does not come up in
+    /// time.
     [[nodiscard]] static std::optional<Anvil> start(const AnvilOptions& options = {});
     ~Anvil();
     Anvil(Anvil&& other) noexcept;
@@ -38,7 +40,8 @@ class Anvil {
     nlohmann::json call(const std::string& method, const nlohmann::json& params);
     void mine(std::uint64_t blocks = 1);
     /// Sends from an unlocked development account and returns the receipt; throws where the transaction fails.
-    nlohmann::json send(std::size_t account, const channel::Address& to, const channel::Bytes& data, std::uint64_t value = 0);
+    nlohmann::json send(std::size_t account, const channel::Address& to, const channel::Bytes& data,
+                        std::uint64_t value = 0);
     /// Deploys channel/contract/artifact/<name>.json from account 0, with ABI-encoded constructor arguments.
     channel::Address deploy(const std::string& name, const channel::Bytes& constructor_arguments = {});
     /// A TestToken; anyone may mint it.

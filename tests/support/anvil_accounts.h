@@ -26,8 +26,10 @@ class TestSigner final : public wallet::TransactionSigner {
   public:
     explicit TestSigner(wallet::PrivateKey key) : m_key(std::move(key)) {}
     channel::Address account() const override { return m_key.address(); }
-    wallet::ChainExpected<channel::Signature> sign(const wallet::Transaction& transaction, wallet::TxPurpose purpose) override {
-        if (locked && purpose == wallet::TxPurpose::spend) return wallet::chain_error(wallet::ChainFault::wallet_locked);
+    wallet::ChainExpected<channel::Signature> sign(const wallet::Transaction& transaction,
+                                                   wallet::TxPurpose purpose) override {
+        if (locked && purpose == wallet::TxPurpose::spend)
+            return wallet::chain_error(wallet::ChainFault::wallet_locked);
         return m_key.sign(wallet::transaction_digest(transaction));
     }
     bool locked = false;

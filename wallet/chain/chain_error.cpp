@@ -59,14 +59,21 @@ ChainFault fault_of(std::int64_t code, std::string_view message) {
     for (const Phrase& phrase : kPhrases) {
         if (lower.find(phrase.text) != std::string::npos) return phrase.fault;
     }
-    // EIP-1474: -32003 transaction rejected, -32004 and -32601 method, -32005 limit, -32001 resource not found; geth: 3 reverted.
+    // EIP-1474: -32003 transaction rejected, -32004 and -32601 method, -32005 limit, -32001 resource not found; geth: 3
+    // reverted.
     switch (code) {
-        case 3: return ChainFault::execution_reverted;
-        case -32601: return ChainFault::chain_method_unsupported;
-        case -32004: return ChainFault::chain_method_unsupported;
-        case -32005: return ChainFault::chain_limit_exceeded;
-        case -32003: return ChainFault::transaction_rejected;
-        case -32001: return ChainFault::chain_block_unknown;
+        case 3:
+            return ChainFault::execution_reverted;
+        case -32601:
+            return ChainFault::chain_method_unsupported;
+        case -32004:
+            return ChainFault::chain_method_unsupported;
+        case -32005:
+            return ChainFault::chain_limit_exceeded;
+        case -32003:
+            return ChainFault::transaction_rejected;
+        case -32001:
+            return ChainFault::chain_block_unknown;
     }
     return ChainFault::chain_rpc_error;
 }
@@ -86,7 +93,8 @@ std::optional<ChainFault> chain_fault_from_name(std::string_view name) {
 
 bool ChainError::retryable() const {
     return fault <= ChainFault::chain_response_unexpected || fault == ChainFault::chain_block_unknown ||
-           fault == ChainFault::chain_rpc_error || fault == ChainFault::chain_limit_exceeded;
+           fault == ChainFault::chain_node_behind || fault == ChainFault::chain_rpc_error ||
+           fault == ChainFault::chain_limit_exceeded;
 }
 
 channel::Unexpected<ChainError> chain_error(ChainFault fault, std::string_view detail) {
@@ -95,7 +103,8 @@ channel::Unexpected<ChainError> chain_error(ChainFault fault, std::string_view d
 
 std::string printable(std::string_view text) {
     std::string out(text.substr(0, kMaxDetail));
-    std::replace_if(out.begin(), out.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
     return out;
 }
 

@@ -53,12 +53,12 @@ Bytes deposit_call(const ChannelId& id, Party party, const Address& token, Amoun
     return abi_call("deposit(bytes32,uint8,address,uint256)", id, party, token, amount);
 }
 
-Bytes deposit_with_permit_call(const ChannelId& id, Party party, const Address& token, Amount amount, std::uint64_t deadline,
-                               const channel::Signature& permit_signature) {
+Bytes deposit_with_permit_call(const ChannelId& id, Party party, const Address& token, Amount amount,
+                               std::uint64_t deadline, const channel::Signature& permit_signature) {
     const auto rsv = channel::rsv_from_compact(permit_signature);
     const std::uint8_t v = rsv.data[64];
-    return abi_call("depositWithPermit(bytes32,uint8,address,uint256,uint256,uint8,bytes32,bytes32)", id, party, token, amount, deadline, v,
-                    *Hash::from(rsv.view().first(32)), *Hash::from(rsv.view().subspan(32, 32)));
+    return abi_call("depositWithPermit(bytes32,uint8,address,uint256,uint256,uint8,bytes32,bytes32)", id, party, token,
+                    amount, deadline, v, *Hash::from(rsv.view().first(32)), *Hash::from(rsv.view().subspan(32, 32)));
 }
 
 Bytes recover_call(const Terms& terms, Party party, const Address& token) {
@@ -66,57 +66,81 @@ Bytes recover_call(const Terms& terms, Party party, const Address& token) {
 }
 
 Bytes withdraw_call(const Terms& terms, const channel::Withdraw& withdrawal, const BothSignatures& signatures) {
-    return abi_call("withdraw(" HEDGEROW_ABI_CHANNEL ",(uint8,uint8,uint256,uint64)," HEDGEROW_ABI_SIGNATURE "," HEDGEROW_ABI_SIGNATURE ")",
+    return abi_call("withdraw(" HEDGEROW_ABI_CHANNEL ",(uint8,uint8,uint256,uint64)," HEDGEROW_ABI_SIGNATURE
+                    "," HEDGEROW_ABI_SIGNATURE ")",
                     terms, without_channel(withdrawal), abi::split(signatures.a), abi::split(signatures.b));
 }
 
 Bytes close_call(const Terms& terms, const channel::Close& agreement, const BothSignatures& signatures) {
     const abi::Close close{agreement.version, agreement.net, agreement.deadline};
-    return abi_call("close(" HEDGEROW_ABI_CHANNEL ",(uint64,int256[],uint64)," HEDGEROW_ABI_SIGNATURE "," HEDGEROW_ABI_SIGNATURE ")", terms,
-                    close, abi::split(signatures.a), abi::split(signatures.b));
+    return abi_call("close(" HEDGEROW_ABI_CHANNEL ",(uint64,int256[],uint64)," HEDGEROW_ABI_SIGNATURE
+                    "," HEDGEROW_ABI_SIGNATURE ")",
+                    terms, close, abi::split(signatures.a), abi::split(signatures.b));
 }
 
-Bytes challenge_call(const Terms& terms, const channel::Secret& secret, const channel::State& state, const BothSignatures& signatures,
-                     const ChallengeAuthorization& authorization) {
-    return abi_call("challenge(" HEDGEROW_ABI_CHANNEL ",bytes32," HEDGEROW_ABI_STATE "," HEDGEROW_ABI_SIGNATURE "," HEDGEROW_ABI_SIGNATURE
-                    ",(uint64," HEDGEROW_ABI_SIGNATURE "))",
+Bytes challenge_call(const Terms& terms, const channel::Secret& secret, const channel::State& state,
+                     const BothSignatures& signatures, const ChallengeAuthorization& authorization) {
+    return abi_call("challenge(" HEDGEROW_ABI_CHANNEL ",bytes32," HEDGEROW_ABI_STATE "," HEDGEROW_ABI_SIGNATURE
+                    "," HEDGEROW_ABI_SIGNATURE ",(uint64," HEDGEROW_ABI_SIGNATURE "))",
                     terms, secret, abi::without_channel(state), abi::split(signatures.a), abi::split(signatures.b),
                     abi::Authorization{authorization.deadline, abi::split(authorization.signature)});
 }
 
 Bytes respond_call(const Terms& terms, const channel::State& state, const BothSignatures& signatures) {
-    return abi_call("respond(" HEDGEROW_ABI_CHANNEL "," HEDGEROW_ABI_STATE "," HEDGEROW_ABI_SIGNATURE "," HEDGEROW_ABI_SIGNATURE ")", terms,
-                    abi::without_channel(state), abi::split(signatures.a), abi::split(signatures.b));
+    return abi_call("respond(" HEDGEROW_ABI_CHANNEL "," HEDGEROW_ABI_STATE "," HEDGEROW_ABI_SIGNATURE
+                    "," HEDGEROW_ABI_SIGNATURE ")",
+                    terms, abi::without_channel(state), abi::split(signatures.a), abi::split(signatures.b));
 }
 
 Bytes settle_call(const Terms& terms, const channel::State& state) {
     return abi_call("settle(" HEDGEROW_ABI_CHANNEL "," HEDGEROW_ABI_STATE ")", terms, abi::without_channel(state));
 }
 
-Bytes claim_call(const Address& token, const Address& payee) { return abi_call("claim(address,address)", token, payee); }
+Bytes claim_call(const Address& token, const Address& payee) {
+    return abi_call("claim(address,address)", token, payee);
+}
 
-Bytes reveal_call(std::span<const channel::Preimage> preimages) { return abi_call("reveal(bytes32[])", list_of(preimages)); }
+Bytes reveal_call(std::span<const channel::Preimage> preimages) {
+    return abi_call("reveal(bytes32[])", list_of(preimages));
+}
 
 Bytes attest_call(std::span<const Address> oracles, std::uint64_t time, std::span<const channel::Feed> feeds,
                   std::span<const Bytes> packages) {
-    return abi_call("attest(address[],uint64,bytes32[],bytes[])", list_of(oracles), time, list_of(feeds), list_of(packages));
+    return abi_call("attest(address[],uint64,bytes32[],bytes[])", list_of(oracles), time, list_of(feeds),
+                    list_of(packages));
 }
 
-Bytes multicall_call(std::span<const Bytes> calls) { return abi_call("multicall(bytes[])", list_of(calls)); }
+Bytes multicall_call(std::span<const Bytes> calls) {
+    return abi_call("multicall(bytes[])", list_of(calls));
+}
 
-Bytes domain_separator_call() { return channel::abi_selector("domainSeparator()"); }
-Bytes channel_id_call(const Terms& terms) { return abi_call("channelId(" HEDGEROW_ABI_CHANNEL ")", terms); }
+Bytes domain_separator_call() {
+    return channel::abi_selector("domainSeparator()");
+}
+Bytes channel_id_call(const Terms& terms) {
+    return abi_call("channelId(" HEDGEROW_ABI_CHANNEL ")", terms);
+}
 Bytes state_digest_call(const ChannelId& id, const channel::State& state) {
     return abi_call("stateDigest(bytes32," HEDGEROW_ABI_STATE ")", id, abi::without_channel(state));
 }
-Bytes dispute_call(const ChannelId& id) { return abi_call("dispute(bytes32)", id); }
-Bytes holdings_call(const ChannelId& id, const Address& token) { return abi_call("holdings(bytes32,address)", id, token); }
-Bytes oracle_set_call(std::span<const Address> oracles) { return abi_call("oracleSet(address[])", list_of(oracles)); }
+Bytes dispute_call(const ChannelId& id) {
+    return abi_call("dispute(bytes32)", id);
+}
+Bytes holdings_call(const ChannelId& id, const Address& token) {
+    return abi_call("holdings(bytes32,address)", id, token);
+}
+Bytes oracle_set_call(std::span<const Address> oracles) {
+    return abi_call("oracleSet(address[])", list_of(oracles));
+}
 Bytes attested_call(const Hash& oracle_set, const channel::Feed& feed, std::uint64_t time) {
     return abi_call("attested(bytes32,bytes32,uint64)", oracle_set, feed, time);
 }
-Bytes revealed_at_call(const channel::LockHash& hash) { return abi_call("revealedAt(bytes32)", hash); }
-Bytes claimable_call(const Address& token, const Address& payee) { return abi_call("claimable(address,address)", token, payee); }
+Bytes revealed_at_call(const channel::LockHash& hash) {
+    return abi_call("revealedAt(bytes32)", hash);
+}
+Bytes claimable_call(const Address& token, const Address& payee) {
+    return abi_call("claimable(address,address)", token, payee);
+}
 
 Hash oracle_set_of(std::span<const Address> oracles) {
     Bytes words;
@@ -134,8 +158,9 @@ ChainExpected<DisputeView> read_dispute(ByteView answer) {
 
 ChainExpected<HoldingsView> read_holdings(ByteView answer) {
     HoldingsView out;
-    if (!decode_exactly(answer, out.deposit_a, out.deposit_b, out.withdrawn_a, out.withdrawn_b, out.is_final) || out.deposit_a.sign() < 0 ||
-        out.deposit_b.sign() < 0 || out.withdrawn_a.sign() < 0 || out.withdrawn_b.sign() < 0) {
+    if (!decode_exactly(answer, out.deposit_a, out.deposit_b, out.withdrawn_a, out.withdrawn_b, out.is_final) ||
+        out.deposit_a.sign() < 0 || out.deposit_b.sign() < 0 || out.withdrawn_a.sign() < 0 ||
+        out.withdrawn_b.sign() < 0) {
         return chain_error(ChainFault::chain_response_unexpected, "holdings");
     }
     return out;
@@ -149,8 +174,14 @@ ChainExpected<AttestedView> read_attested(ByteView answer) {
     return out;
 }
 
-ChainExpected<Hash> read_hash(ByteView answer) { return read_one<Hash>(answer); }
-ChainExpected<std::uint64_t> read_uint64(ByteView answer) { return read_one<std::uint64_t>(answer); }
-ChainExpected<U256> read_uint256(ByteView answer) { return read_one<U256>(answer); }
+ChainExpected<Hash> read_hash(ByteView answer) {
+    return read_one<Hash>(answer);
+}
+ChainExpected<std::uint64_t> read_uint64(ByteView answer) {
+    return read_one<std::uint64_t>(answer);
+}
+ChainExpected<U256> read_uint256(ByteView answer) {
+    return read_one<U256>(answer);
+}
 
 }  // namespace hedgerow::wallet

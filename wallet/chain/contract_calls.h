@@ -5,8 +5,8 @@
 #include "channel/messages/typed.h"
 #include "wallet/chain/chain_error.h"
 
-/// Calldata for the Adjudicator, and what its views answer (channel/contract/IAdjudicator.sol). No call sends coin except
-/// `deposit` of the chain's own coin (token zero), whose value is its amount.
+/// Calldata for the Adjudicator, and what its views answer (channel/contract/IAdjudicator.sol). No call sends coin
+/// except `deposit` of the chain's own coin (token zero), whose value is its amount.
 namespace hedgerow::wallet {
 
 /// Both parties' signatures over one struct.
@@ -15,31 +15,40 @@ struct BothSignatures {
     channel::Signature b;
 };
 
-/// Whose challenge it is: with deadline 0 the sender's own, else that of who signed Challenge(channelId, version, deadline).
+/// Whose challenge it is: with deadline 0 the sender's own, else that of who signed Challenge(channelId, version,
+/// deadline).
 struct ChallengeAuthorization {
     std::uint64_t deadline = 0;  ///< Unix seconds
     channel::Signature signature;
 };
 
-[[nodiscard]] channel::Bytes deposit_call(const channel::ChannelId& id, channel::Party party, const channel::Address& token,
-                                          channel::Amount amount);
-/// `permit_signature` is over the token's EIP-2612 Permit of the sender for the contract and exactly that amount (erc20.h).
-[[nodiscard]] channel::Bytes deposit_with_permit_call(const channel::ChannelId& id, channel::Party party, const channel::Address& token,
-                                                      channel::Amount amount, std::uint64_t deadline,
+[[nodiscard]] channel::Bytes deposit_call(const channel::ChannelId& id, channel::Party party,
+                                          const channel::Address& token, channel::Amount amount);
+/// `permit_signature` is over the token's EIP-2612 Permit of the sender for the contract and exactly that amount
+/// (erc20.h).
+[[nodiscard]] channel::Bytes deposit_with_permit_call(const channel::ChannelId& id, channel::Party party,
+                                                      const channel::Address& token, channel::Amount amount,
+                                                      std::uint64_t deadline,
                                                       const channel::Signature& permit_signature);
-[[nodiscard]] channel::Bytes recover_call(const channel::Terms& terms, channel::Party party, const channel::Address& token);
-[[nodiscard]] channel::Bytes withdraw_call(const channel::Terms& terms, const channel::Withdraw& withdrawal, const BothSignatures& signatures);
-[[nodiscard]] channel::Bytes close_call(const channel::Terms& terms, const channel::Close& agreement, const BothSignatures& signatures);
+[[nodiscard]] channel::Bytes recover_call(const channel::Terms& terms, channel::Party party,
+                                          const channel::Address& token);
+[[nodiscard]] channel::Bytes withdraw_call(const channel::Terms& terms, const channel::Withdraw& withdrawal,
+                                           const BothSignatures& signatures);
+[[nodiscard]] channel::Bytes close_call(const channel::Terms& terms, const channel::Close& agreement,
+                                        const BothSignatures& signatures);
 /// Version 0: an empty state, whose signatures are not looked at.
-[[nodiscard]] channel::Bytes challenge_call(const channel::Terms& terms, const channel::Secret& secret, const channel::State& state,
-                                            const BothSignatures& signatures, const ChallengeAuthorization& authorization);
-[[nodiscard]] channel::Bytes respond_call(const channel::Terms& terms, const channel::State& state, const BothSignatures& signatures);
+[[nodiscard]] channel::Bytes challenge_call(const channel::Terms& terms, const channel::Secret& secret,
+                                            const channel::State& state, const BothSignatures& signatures,
+                                            const ChallengeAuthorization& authorization);
+[[nodiscard]] channel::Bytes respond_call(const channel::Terms& terms, const channel::State& state,
+                                          const BothSignatures& signatures);
 [[nodiscard]] channel::Bytes settle_call(const channel::Terms& terms, const channel::State& state);
 [[nodiscard]] channel::Bytes claim_call(const channel::Address& token, const channel::Address& payee);
 /// At most 256 preimages.
 [[nodiscard]] channel::Bytes reveal_call(std::span<const channel::Preimage> preimages);
 /// All oracles of the channel, ascending; time in seconds; packages as signed, byte for byte.
-[[nodiscard]] channel::Bytes attest_call(std::span<const channel::Address> oracles, std::uint64_t time, std::span<const channel::Feed> feeds,
+[[nodiscard]] channel::Bytes attest_call(std::span<const channel::Address> oracles, std::uint64_t time,
+                                         std::span<const channel::Feed> feeds,
                                          std::span<const channel::Bytes> packages);
 [[nodiscard]] channel::Bytes multicall_call(std::span<const channel::Bytes> calls);
 
@@ -49,7 +58,8 @@ struct ChallengeAuthorization {
 [[nodiscard]] channel::Bytes dispute_call(const channel::ChannelId& id);
 [[nodiscard]] channel::Bytes holdings_call(const channel::ChannelId& id, const channel::Address& token);
 [[nodiscard]] channel::Bytes oracle_set_call(std::span<const channel::Address> oracles);
-[[nodiscard]] channel::Bytes attested_call(const channel::Hash& oracle_set, const channel::Feed& feed, std::uint64_t time);
+[[nodiscard]] channel::Bytes attested_call(const channel::Hash& oracle_set, const channel::Feed& feed,
+                                           std::uint64_t time);
 [[nodiscard]] channel::Bytes revealed_at_call(const channel::LockHash& hash);
 [[nodiscard]] channel::Bytes claimable_call(const channel::Address& token, const channel::Address& payee);
 
@@ -82,8 +92,8 @@ struct AttestedView {
 [[nodiscard]] ChainExpected<std::uint64_t> read_uint64(channel::ByteView answer);
 [[nodiscard]] ChainExpected<channel::U256> read_uint256(channel::ByteView answer);
 
-/// The name of a revert: one of the Adjudicator's custom errors ("VersionMustIncrease"), the text of a Solidity require, or
-/// "Panic"; empty where the data is none of these.
+/// The name of a revert: one of the Adjudicator's custom errors ("VersionMustIncrease"), the text of a Solidity
+/// require, or "Panic"; empty where the data is none of these.
 [[nodiscard]] std::string revert_reason(channel::ByteView revert_data);
 
 }  // namespace hedgerow::wallet

@@ -36,13 +36,16 @@ bool non_negative(const AssetAmounts& amounts) {
 
 /// Unsigned members that our types hold as signed numbers.
 bool plausible(const abi::State& state) {
-    return std::all_of(state.asset_marks.begin(), state.asset_marks.end(), [](channel::Price p) { return p.sign() >= 0; }) &&
-           std::all_of(state.positions.begin(), state.positions.end(), [](const channel::Position& p) { return p.strike.sign() >= 0; });
+    return std::all_of(state.asset_marks.begin(), state.asset_marks.end(),
+                       [](channel::Price p) { return p.sign() >= 0; }) &&
+           std::all_of(state.positions.begin(), state.positions.end(),
+                       [](const channel::Position& p) { return p.strike.sign() >= 0; });
 }
 
 Decoded decode_deposited(const LogEntry& log) {
     Deposited e{};
-    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.party, e.token, e.total) || e.total.sign() < 0) return std::nullopt;
+    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.party, e.token, e.total) || e.total.sign() < 0)
+        return std::nullopt;
     return e;
 }
 
@@ -55,14 +58,16 @@ Decoded decode_withdrawn(const LogEntry& log) {
 
 Decoded decode_recovered(const LogEntry& log) {
     Recovered e{};
-    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.party, e.token, e.amount) || e.amount.sign() < 0) return std::nullopt;
+    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.party, e.token, e.amount) || e.amount.sign() < 0)
+        return std::nullopt;
     return e;
 }
 
 Decoded decode_challenged(const LogEntry& log) {
     Challenged e{};
     abi::State state;
-    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.challenger, e.secret, e.end, state) || !plausible(state)) return std::nullopt;
+    if (!read_topic(log, 1, e.channel_id) || !read_data(log, e.challenger, e.secret, e.end, state) || !plausible(state))
+        return std::nullopt;
     e.state = abi::with_channel(e.channel_id, std::move(state));
     return e;
 }
@@ -100,7 +105,8 @@ Decoded decode_revealed(const LogEntry& log) {
 
 Decoded decode_attested(const LogEntry& log) {
     Attested e{};
-    if (!read_topic(log, 1, e.oracle_set) || !read_topic(log, 2, e.feed) || !read_data(log, e.time, e.price, e.signers)) return std::nullopt;
+    if (!read_topic(log, 1, e.oracle_set) || !read_topic(log, 2, e.feed) || !read_data(log, e.time, e.price, e.signers))
+        return std::nullopt;
     if (e.price.sign() <= 0) return std::nullopt;
     return e;
 }
@@ -134,7 +140,8 @@ const std::array<Decoder, std::variant_size_v<AdjudicatorEvent>>& decoders() {
 ChainExpected<AdjudicatorEvent> decode_event(const LogEntry& log, const Address& contract) {
     if (log.address != contract) return chain_error(ChainFault::log_wrong_contract, channel::to_hex(log.address));
     if (log.topics.empty()) return chain_error(ChainFault::log_unknown_event, "no topic");
-    const auto at = std::find_if(decoders().begin(), decoders().end(), [&](const Decoder& d) { return d.topic == log.topics[0]; });
+    const auto at =
+        std::find_if(decoders().begin(), decoders().end(), [&](const Decoder& d) { return d.topic == log.topics[0]; });
     if (at == decoders().end()) return chain_error(ChainFault::log_unknown_event, channel::to_hex(log.topics[0]));
     auto event = log.topics.size() == at->topics ? at->decode(log) : std::nullopt;
     if (!event) return chain_error(ChainFault::log_malformed, channel::to_hex(log.tx_hash));
@@ -152,7 +159,8 @@ std::optional<ChannelId> event_channel(const AdjudicatorEvent& event) {
 
 std::string_view event_name(const AdjudicatorEvent& event) {
     static constexpr std::array<std::string_view, std::variant_size_v<AdjudicatorEvent>> kNames = {
-        "Deposited", "Withdrawn", "Recovered", "Challenged", "Responded", "Closed", "Settled", "Held", "Claimed", "Revealed", "Attested"};
+        "Deposited", "Withdrawn", "Recovered", "Challenged", "Responded", "Closed",
+        "Settled",   "Held",      "Claimed",   "Revealed",   "Attested"};
     return kNames[event.index()];
 }
 

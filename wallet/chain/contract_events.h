@@ -87,10 +87,11 @@ struct Attested {
     bool operator==(const Attested&) const = default;
 };
 
-using AdjudicatorEvent = std::variant<Deposited, Withdrawn, Recovered, Challenged, Responded, Closed, Settled, Held, Claimed, Revealed, Attested>;
+using AdjudicatorEvent = std::variant<Deposited, Withdrawn, Recovered, Challenged, Responded, Closed, Settled, Held,
+                                      Claimed, Revealed, Attested>;
 
-/// The event of a log of that contract: log_wrong_contract, log_unknown_event (another first topic) or log_malformed (topics or data
-/// that the event cannot have).
+/// The event of a log of that contract: log_wrong_contract, log_unknown_event (another first topic) or log_malformed
+/// (topics or data that the event cannot have).
 [[nodiscard]] ChainExpected<AdjudicatorEvent> decode_event(const LogEntry& log, const channel::Address& contract);
 
 /// The channel an event is about; nothing for Held, Claimed, Revealed and Attested.

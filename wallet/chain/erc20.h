@@ -23,7 +23,8 @@ struct Permit {
                                field("deadline", &Permit::deadline, "uint256"));
     }
 };
-static_assert(channel::type_text_is<Permit>("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"));
+static_assert(channel::type_text_is<Permit>(
+    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"));
 
 [[nodiscard]] channel::Digest permit_digest(const Permit& permit, const channel::Hash& token_domain_separator);
 

@@ -69,7 +69,8 @@ ChainExpected<json> EthClient::exchange(std::string_view method, const json& par
     }
     if (!is_rpc) return chain_error(ChainFault::chain_response_malformed, method);
     const bool matches = answer.contains("id") && answer["id"] == id;
-    const bool anonymous = answer.contains("id") && answer["id"].is_null();  // JSON-RPC 2.0: errors found before the id was read
+    const bool anonymous =
+        answer.contains("id") && answer["id"].is_null();  // JSON-RPC 2.0: errors found before the id was read
     if (const auto error = answer.find("error"); error != answer.end() && !error->is_null() && (matches || anonymous)) {
         return Unexpected{error_of(*error)};
     }
@@ -136,7 +137,8 @@ ChainExpected<std::vector<LogEntry>> EthClient::read_logs(const json& result, co
         auto log = log_from_json(element);
         if (!log || log->address != address) return unexpected_answer("eth_getLogs");
         const auto place = std::tuple(log->block_number, log->log_index);
-        if (!out.empty() && place <= std::tuple(out.back().block_number, out.back().log_index)) return unexpected_answer("eth_getLogs");
+        if (!out.empty() && place <= std::tuple(out.back().block_number, out.back().log_index))
+            return unexpected_answer("eth_getLogs");
         out.push_back(std::move(*log));
     }
     return out;
@@ -180,7 +182,8 @@ ChainExpected<std::uint64_t> EthClient::estimate_gas(const CallRequest& call) {
 }
 
 ChainExpected<FeeHistory> EthClient::fee_history(std::uint32_t blocks, std::uint32_t percentile) {
-    const auto result = request("eth_feeHistory", {to_quantity(std::uint64_t{blocks}), "latest", json::array({percentile})});
+    const auto result =
+        request("eth_feeHistory", {to_quantity(std::uint64_t{blocks}), "latest", json::array({percentile})});
     if (!result) return Unexpected{result.error()};
     auto history = fee_history_from_json(*result);
     if (!history || history->rewards.size() > blocks) return unexpected_answer("eth_feeHistory");
@@ -234,7 +237,8 @@ ChainExpected<bool> EthClient::transaction_known(const TxHash& hash) {
     if (!result) return Unexpected{result.error()};
     if (result->is_null()) return false;
     const auto at = result->is_object() ? result->find("hash") : result->end();
-    if (!result->is_object() || at == result->end() || *at != channel::to_hex(hash)) return unexpected_answer("eth_getTransactionByHash");
+    if (!result->is_object() || at == result->end() || *at != channel::to_hex(hash))
+        return unexpected_answer("eth_getTransactionByHash");
     return true;
 }
 

@@ -77,11 +77,16 @@ std::optional<std::vector<T>> read_array(const json* value, Fn read_one) {
 
 json block_tag_to_json(BlockTag tag) {
     switch (tag.kind) {
-        case BlockTag::Kind::latest: return "latest";
-        case BlockTag::Kind::pending: return "pending";
-        case BlockTag::Kind::safe: return "safe";
-        case BlockTag::Kind::finalized: return "finalized";
-        case BlockTag::Kind::number: break;
+        case BlockTag::Kind::latest:
+            return "latest";
+        case BlockTag::Kind::pending:
+            return "pending";
+        case BlockTag::Kind::safe:
+            return "safe";
+        case BlockTag::Kind::finalized:
+            return "finalized";
+        case BlockTag::Kind::number:
+            break;
     }
     return to_quantity(tag.number);
 }

@@ -15,7 +15,9 @@ std::string to_quantity(const U256& value) {
     return out;
 }
 
-std::string to_quantity(std::uint64_t value) { return to_quantity(U256(value)); }
+std::string to_quantity(std::uint64_t value) {
+    return to_quantity(U256(value));
+}
 
 std::optional<U256> parse_quantity(std::string_view text) {
     if (text.size() < 3 || text.size() > 66 || text[0] != '0' || text[1] != 'x') return std::nullopt;

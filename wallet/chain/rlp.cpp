@@ -38,7 +38,9 @@ void RlpWriter::add_integer(const U256& value) {
     add_bytes(ByteView(be).subspan(static_cast<std::size_t>(first - be.begin())));
 }
 
-void RlpWriter::add_list(const RlpWriter& list) { channel::append(m_payload, list.finish_list()); }
+void RlpWriter::add_list(const RlpWriter& list) {
+    channel::append(m_payload, list.finish_list());
+}
 
 Bytes RlpWriter::finish_list() const {
     Bytes out;

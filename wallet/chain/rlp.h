@@ -26,7 +26,8 @@ class RlpWriter {
     channel::Bytes m_payload;
 };
 
-/// Reads the items of one list in order. Every accessor yields nothing on a malformed, non-canonical or wrongly typed item.
+/// Reads the items of one list in order. Every accessor yields nothing on a malformed, non-canonical or wrongly typed
+/// item.
 class RlpReader {
   public:
     /// The items of the list that is the whole of `bytes`; nothing where it is not exactly one canonical list.

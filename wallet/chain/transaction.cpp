@@ -88,13 +88,22 @@ std::optional<Transaction> read_body(RlpReader& fields) {
     if (!data || (!to->empty() && to->size() != Address::kSize)) return std::nullopt;
     auto access = read_access_list(fields);
     if (!access) return std::nullopt;
-    return Transaction{*chain_id, *nonce, *priority, *max_fee, *gas, Address::from(*to), *value, Bytes(data->begin(), data->end()),
+    return Transaction{*chain_id,
+                       *nonce,
+                       *priority,
+                       *max_fee,
+                       *gas,
+                       Address::from(*to),
+                       *value,
+                       Bytes(data->begin(), data->end()),
                        std::move(*access)};
 }
 
 }  // namespace
 
-Digest transaction_digest(const Transaction& body) { return Digest{channel::keccak256(typed(write_body(body))).data}; }
+Digest transaction_digest(const Transaction& body) {
+    return Digest{channel::keccak256(typed(write_body(body))).data};
+}
 
 SignedTransaction assemble_transaction(const Transaction& body, const Signature& signature) {
     const ByteView r = signature.view().first(32);
@@ -130,7 +139,8 @@ std::optional<SignedTransaction> decode_transaction(ByteView raw) {
     if (*parity == 1) s_be[0] = static_cast<std::uint8_t>(s_be[0] | kParityBit);
     std::copy(r_be.begin(), r_be.end(), signature.data.begin());
     std::copy(s_be.begin(), s_be.end(), signature.data.begin() + 32);
-    SignedTransaction out{std::move(*body), signature, Bytes(raw.begin(), raw.end()), TxHash{channel::keccak256(raw).data}};
+    SignedTransaction out{std::move(*body), signature, Bytes(raw.begin(), raw.end()),
+                          TxHash{channel::keccak256(raw).data}};
     if (!transaction_sender(out)) return std::nullopt;
     return out;
 }

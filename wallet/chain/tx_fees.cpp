@@ -9,7 +9,9 @@ using channel::U256;
 namespace {
 
 /// ceil(value * (8 + eighths) / 8)
-U256 raised(const U256& value, unsigned eighths) { return (value * U256(8u + eighths) + U256(7u)) / U256(8u); }
+U256 raised(const U256& value, unsigned eighths) {
+    return (value * U256(8u + eighths) + U256(7u)) / U256(8u);
+}
 
 }  // namespace
 
@@ -19,12 +21,14 @@ Fees first_fees(const FeePolicy& policy, const ChainView& view, const U256& cap)
     return {max_fee, std::min(priority, max_fee)};
 }
 
-std::optional<Fees> replacement_fees(const FeePolicy& policy, const ChainView& view, const Fees& before, const U256& cap, unsigned urgency) {
+std::optional<Fees> replacement_fees(const FeePolicy& policy, const ChainView& view, const Fees& before,
+                                     const U256& cap, unsigned urgency) {
     const Fees least{raised(before.max_fee, 1), raised(before.priority, 1)};
     if (least.max_fee > cap) return std::nullopt;
     const unsigned eighths = urgency == 0 ? 1 : (urgency == 1 ? 4 : 8);
     const Fees market = first_fees(policy, view, cap);
-    Fees out{std::max(raised(before.max_fee, eighths), market.max_fee), std::max(raised(before.priority, eighths), market.priority)};
+    Fees out{std::max(raised(before.max_fee, eighths), market.max_fee),
+             std::max(raised(before.priority, eighths), market.priority)};
     out.max_fee = std::min(cap, std::max(out.max_fee, out.priority));
     out.priority = std::min(out.priority, out.max_fee);
     return out;
@@ -50,6 +54,8 @@ U256 job_budget(const FeePolicy& policy, const JobRequest& request) {
     return request.purpose == TxPurpose::defence ? policy.defence_budget : policy.spend_budget;
 }
 
-U256 minus_or_zero(const U256& a, const U256& b) { return a > b ? a - b : U256(); }
+U256 minus_or_zero(const U256& a, const U256& b) {
+    return a > b ? a - b : U256();
+}
 
 }  // namespace hedgerow::wallet

@@ -42,7 +42,9 @@ enum class JobStatus : std::uint8_t {
 };
 [[nodiscard]] std::string_view job_status_name(JobStatus status);
 /// Nothing more will happen but for a reorganisation.
-[[nodiscard]] constexpr bool is_settled(JobStatus status) { return status >= JobStatus::confirmed; }
+[[nodiscard]] constexpr bool is_settled(JobStatus status) {
+    return status >= JobStatus::confirmed;
+}
 
 /// One signed transaction for a job. All variants of one nonce exclude each other.
 struct TxVariant {
@@ -84,12 +86,14 @@ struct Job {
     std::uint64_t estimate_after_ms = 0;
 };
 
-/// A job as text (JSON) for the store, and back: job_record_malformed where the text is not one, or holds a transaction that is
-/// not signed by `account` for `chain_id`.
+/// A job as text (JSON) for the store, and back: job_record_malformed where the text is not one, or holds a transaction
+/// that is not signed by `account` for `chain_id`.
 [[nodiscard]] std::string write_job(const Job& job);
-[[nodiscard]] ChainExpected<Job> read_job(std::string_view record, const channel::Address& account, std::uint64_t chain_id);
+[[nodiscard]] ChainExpected<Job> read_job(std::string_view record, const channel::Address& account,
+                                          std::uint64_t chain_id);
 
-// ---- what the manager asks of the chain and is told --------------------------------------------------------------------
+// ---- what the manager asks of the chain and is told
+// --------------------------------------------------------------------
 
 struct GasQuestion {
     std::string job;
@@ -123,7 +127,8 @@ struct ChainView {
     std::vector<GasAnswer> estimates;
 };
 
-// ---- what the shell is to do, in this order ----------------------------------------------------------------------------
+// ---- what the shell is to do, in this order
+// ----------------------------------------------------------------------------
 
 struct PersistJob {
     std::string id;

@@ -18,7 +18,8 @@ constexpr std::uint64_t kTransferGas = 21'000;
 constexpr std::size_t kMaxId = 128;
 
 const TxSighting* sighting(const ChainView& view, const TxHash& hash) {
-    const auto at = std::find_if(view.transactions.begin(), view.transactions.end(), [&](const TxSighting& s) { return s.hash == hash; });
+    const auto at = std::find_if(view.transactions.begin(), view.transactions.end(),
+                                 [&](const TxSighting& s) { return s.hash == hash; });
     return at == view.transactions.end() ? nullptr : &*at;
 }
 
@@ -26,9 +27,13 @@ bool is_printable(const std::string& text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c <= 0x7e; });
 }
 
-std::uint64_t depth(std::uint64_t head, std::uint64_t block) { return head >= block ? head - block + 1 : 0; }
+std::uint64_t depth(std::uint64_t head, std::uint64_t block) {
+    return head >= block ? head - block + 1 : 0;
+}
 
-Fees fees_of(const TxVariant& variant) { return {variant.transaction.body.max_fee, variant.transaction.body.max_priority_fee}; }
+Fees fees_of(const TxVariant& variant) {
+    return {variant.transaction.body.max_fee, variant.transaction.body.max_priority_fee};
+}
 
 }  // namespace
 
@@ -50,14 +55,16 @@ ChainExpected<bool> TxManager::submit(const JobRequest& request, std::uint64_t n
         if (known->request == request) return false;
         return chain_error(ChainFault::client_ref_reused, request.id);
     }
-    if (request.id.empty() || request.id.size() > kMaxId || !is_printable(request.id) || request.data.size() > kMaxData) {
+    if (request.id.empty() || request.id.size() > kMaxId || !is_printable(request.id) ||
+        request.data.size() > kMaxData) {
         return chain_error(ChainFault::job_record_malformed, request.id);
     }
-    const auto live = static_cast<std::size_t>(
-        std::count_if(m_jobs.begin(), m_jobs.end(), [](const auto& entry) { return !is_settled(entry.second.status); }));
+    const auto live = static_cast<std::size_t>(std::count_if(
+        m_jobs.begin(), m_jobs.end(), [](const auto& entry) { return !is_settled(entry.second.status); }));
     const bool spends = request.purpose == TxPurpose::spend;
     if (live >= (spends ? kMaxLive / 4 * 3 : kMaxLive)) return chain_error(ChainFault::job_limit, request.id);
-    if (!request.after.empty() && find(request.after) == nullptr) return chain_error(ChainFault::job_unknown, request.after);
+    if (!request.after.empty() && find(request.after) == nullptr)
+        return chain_error(ChainFault::job_unknown, request.after);
     if (spends && m_balance && (spendable().is_zero() || request.value > spendable())) {
         return chain_error(ChainFault::gas_reserve_needed, request.id);
     }
@@ -87,7 +94,8 @@ ChainQueries TxManager::queries(std::uint64_t now_ms) const {
         const bool waits = !job.request.after.empty() && job.status == JobStatus::queued &&
                            (find(job.request.after) == nullptr || find(job.request.after)->status < JobStatus::mined);
         if (job.status == JobStatus::queued && job.gas_limit == 0 && !waits && now_ms >= job.estimate_after_ms) {
-            out.estimates.push_back({id, CallRequest{out.account, job.request.to, job.request.value, job.request.data}});
+            out.estimates.push_back(
+                {id, CallRequest{out.account, job.request.to, job.request.value, job.request.data}});
         }
     }
     return out;
@@ -110,7 +118,8 @@ std::vector<TxAction> TxManager::tick(std::uint64_t now_ms, const ChainView& vie
     std::sort(signed_jobs.begin(), signed_jobs.end(), [](const Job* a, const Job* b) { return *a->nonce < *b->nonce; });
     for (Job* job : signed_jobs) maintain(*job, stake.at(job->request.id), view, now_ms);
     std::sort(queued.begin(), queued.end(), [](const Job* a, const Job* b) {
-        return std::pair(a->request.purpose == TxPurpose::spend, a->sequence) < std::pair(b->request.purpose == TxPurpose::spend, b->sequence);
+        return std::pair(a->request.purpose == TxPurpose::spend, a->sequence) <
+               std::pair(b->request.purpose == TxPurpose::spend, b->sequence);
     });
     for (Job* job : queued) start(*job, view, now_ms);
     forget_oldest();
@@ -151,7 +160,8 @@ void TxManager::settle(Job& job, const ChainView& view) {
         const auto variant = std::find_if(job.variants.begin(), job.variants.end(),
                                           [&](const TxVariant& v) { return v.transaction.hash == job.mined->hash; });
         if (variant->cancels) {
-            change(job, JobStatus::cancelled, job.rejections >= kMaxRejections ? ChainFault::transaction_rejected : ChainFault::cancelled);
+            change(job, JobStatus::cancelled,
+                   job.rejections >= kMaxRejections ? ChainFault::transaction_rejected : ChainFault::cancelled);
         } else if (job.mined->success) {
             change(job, JobStatus::confirmed, std::nullopt);
         } else {
@@ -171,7 +181,8 @@ void TxManager::check_nonce(Job& job, const ChainView& view) {
     }
     if (job.nonce_gone_since == 0) job.nonce_gone_since = view.head;
     if (depth(view.head, job.nonce_gone_since) < m_policy.confirmations) return;
-    // Somebody else who holds the key used the nonce. A payment is not sent again behind its owner's back; a defence is.
+    // Somebody else who holds the key used the nonce. A payment is not sent again behind its owner's back; a defence
+    // is.
     if (job.request.purpose == TxPurpose::spend || job.cancel_requested) {
         job.final = true;
         return change(job, JobStatus::failed, ChainFault::nonce_replaced);
@@ -212,7 +223,9 @@ std::map<std::string, TxManager::Stake> TxManager::stakes() const {
         if (behind) {
             own.purpose = TxPurpose::defence;
             own.budget = std::max(own.budget, behind->budget);
-            if (behind->deadline_ms != 0) own.deadline_ms = own.deadline_ms == 0 ? behind->deadline_ms : std::min(own.deadline_ms, behind->deadline_ms);
+            if (behind->deadline_ms != 0)
+                own.deadline_ms =
+                    own.deadline_ms == 0 ? behind->deadline_ms : std::min(own.deadline_ms, behind->deadline_ms);
         }
         if (own.purpose == TxPurpose::defence) behind = own;
         return own;
@@ -234,7 +247,8 @@ void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, st
                       (age >= m_policy.block_ms && newest.transaction.body.max_fee < view.base_fee);
     if ((must || (late && view.head > newest.signed_head)) && job.variants.size() < kMaxVariants) {
         const U256 cap = std::min(stake.budget, affordable(job, stake.purpose)) / U256(job.gas_limit);
-        const unsigned urgency = stake.purpose == TxPurpose::defence ? urgency_at(now_ms, job.created_ms, stake.deadline_ms) : 0;
+        const unsigned urgency =
+            stake.purpose == TxPurpose::defence ? urgency_at(now_ms, job.created_ms, stake.deadline_ms) : 0;
         const auto fees = replacement_fees(m_policy, view, fees_of(newest), cap, urgency);
         job.bump_now = false;
         if (fees && add_variant(job, *fees, stake.purpose, now_ms)) return;
@@ -256,7 +270,8 @@ bool TxManager::ready(Job& job, std::uint64_t now_ms) {
     }
     if (!job.request.after.empty()) {
         const Job* before = find(job.request.after);
-        const bool done = before != nullptr && before->mined && before->mined->success && before->status != JobStatus::cancelled;
+        const bool done =
+            before != nullptr && before->mined && before->mined->success && before->status != JobStatus::cancelled;
         if (before == nullptr || (is_settled(before->status) && before->status != JobStatus::confirmed)) {
             settle_unsigned(job, ChainFault::predecessor_failed, job.request.after);
             return false;
@@ -283,7 +298,9 @@ void TxManager::start(Job& job, const ChainView& view, std::uint64_t now_ms) {
 }
 
 bool TxManager::add_variant(Job& job, const Fees& fees, TxPurpose purpose, std::uint64_t now_ms) {
-    Transaction body{m_chain_id, *job.nonce, fees.priority, fees.max_fee, job.gas_limit, job.request.to, job.request.value, job.request.data, {}};
+    Transaction body{m_chain_id,        *job.nonce,       fees.priority,
+                     fees.max_fee,      job.gas_limit,    job.request.to,
+                     job.request.value, job.request.data, {}};
     if (job.cancel_requested) {
         body.gas_limit = kTransferGas;
         body.to = m_signer.account();
@@ -313,7 +330,8 @@ U256 TxManager::committed(const Job* except) const {
     for (const auto& [id, job] : m_jobs) {
         if (&job == except || job.status != JobStatus::broadcast) continue;
         U256 most;
-        for (const TxVariant& variant : job.variants) most = std::max(most, maximum_cost(variant.transaction.body).value_or(U256()));
+        for (const TxVariant& variant : job.variants)
+            most = std::max(most, maximum_cost(variant.transaction.body).value_or(U256()));
         out = out + most;
     }
     return out;
@@ -337,7 +355,8 @@ void TxManager::broadcast_answered(const std::string& id, const ChainExpected<Tx
         job.rejections = job.cancel_requested ? job.rejections : 0;
     } else if (fault == ChainFault::replacement_underpriced || fault == ChainFault::transaction_underpriced) {
         job.bump_now = true;
-    } else if (fault == ChainFault::gas_limit_exceeded || fault == ChainFault::transaction_rejected || fault == ChainFault::execution_reverted) {
+    } else if (fault == ChainFault::gas_limit_exceeded || fault == ChainFault::transaction_rejected ||
+               fault == ChainFault::execution_reverted) {
         // Signed, so its nonce is taken: free it for the jobs behind it. A defence goes on trying.
         if (++job.rejections >= kMaxRejections && job.request.purpose == TxPurpose::spend) job.cancel_requested = true;
     }
@@ -374,7 +393,8 @@ U256 TxManager::spendable() const {
 }
 
 bool TxManager::has_live() const {
-    return std::any_of(m_jobs.begin(), m_jobs.end(), [](const auto& entry) { return !is_settled(entry.second.status); });
+    return std::any_of(m_jobs.begin(), m_jobs.end(),
+                       [](const auto& entry) { return !is_settled(entry.second.status); });
 }
 
 void TxManager::change(Job& job, JobStatus status, std::optional<ChainFault> fault, std::string detail) {
@@ -400,7 +420,9 @@ void TxManager::broadcast(Job& job, const TxVariant& variant, std::uint64_t now_
     m_actions.push_back(BroadcastTx{job.request.id, variant.transaction.hash, variant.transaction.raw});
 }
 
-void TxManager::persist(const Job& job) { m_actions.push_back(PersistJob{job.request.id, write_job(job)}); }
+void TxManager::persist(const Job& job) {
+    m_actions.push_back(PersistJob{job.request.id, write_job(job)});
+}
 
 void TxManager::forget_oldest() {
     const auto forgettable = [](const auto& entry) { return entry.second.final; };
@@ -408,7 +430,8 @@ void TxManager::forget_oldest() {
     for (; settled > kMaxSettled; --settled) {
         auto oldest = m_jobs.end();
         for (auto at = m_jobs.begin(); at != m_jobs.end(); ++at) {
-            if (at->second.final && (oldest == m_jobs.end() || at->second.sequence < oldest->second.sequence)) oldest = at;
+            if (at->second.final && (oldest == m_jobs.end() || at->second.sequence < oldest->second.sequence))
+                oldest = at;
         }
         m_actions.push_back(ForgetJob{oldest->first});
         m_jobs.erase(oldest);

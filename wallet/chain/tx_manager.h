@@ -8,7 +8,8 @@
 
 namespace hedgerow::wallet {
 
-/// Signs for one account. The keys stay behind it; it refuses spending by wallet_locked while the wallet is locked, never defence.
+/// Signs for one account. The keys stay behind it; it refuses spending by wallet_locked while the wallet is locked,
+/// never defence.
 class TransactionSigner {
   public:
     virtual ~TransactionSigner() = default;
@@ -16,12 +17,13 @@ class TransactionSigner {
     [[nodiscard]] virtual ChainExpected<channel::Signature> sign(const Transaction& transaction, TxPurpose purpose) = 0;
 };
 
-/// The one nonce manager of an account on a chain. It turns jobs into transactions, replaces their fees, and watches every variant
-/// until it is deep in the chain. It does no I/O and has no clock: the shell asks the chain what queries() names, hands the
-/// answers to tick(), and performs the actions in order, with everything persisted before anything is broadcast.
+/// The one nonce manager of an account on a chain. It turns jobs into transactions, replaces their fees, and watches
+/// every variant until it is deep in the chain. It does no I/O and has no clock: the shell asks the chain what
+/// queries() names, hands the answers to tick(), and performs the actions in order, with everything persisted before
+/// anything is broadcast.
 ///
-/// Idempotent: a job of one id is done at most once. A nonce is never skipped: it is assigned when a transaction is signed,
-/// as the lowest that neither the chain nor another of our jobs has used.
+/// Idempotent: a job of one id is done at most once. A nonce is never skipped: it is assigned when a transaction is
+/// signed, as the lowest that neither the chain nor another of our jobs has used.
 class TxManager {
   public:
     static constexpr std::size_t kMaxLive = 256;         ///< unsettled jobs; spending stops at three quarters
@@ -35,9 +37,10 @@ class TxManager {
     /// Takes a stored job back, before the first tick: job_record_malformed, or client_ref_reused for an id twice.
     [[nodiscard]] ChainExpected<void> restore(std::string_view record);
 
-    /// Accepts a job; persist record(id) before reporting it accepted. The same request again is the same job (true: it is new).
-    /// Refused: client_ref_reused (another request under that id), job_limit, gas_reserve_needed (spending that the last
-    /// seen balance does not cover besides the reserve), job_unknown (`after`), job_record_malformed (id or data too long).
+    /// Accepts a job; persist record(id) before reporting it accepted. The same request again is the same job (true: it
+    /// is new). Refused: client_ref_reused (another request under that id), job_limit, gas_reserve_needed (spending
+    /// that the last seen balance does not cover besides the reserve), job_unknown (`after`), job_record_malformed (id
+    /// or data too long).
     [[nodiscard]] ChainExpected<bool> submit(const JobRequest& request, std::uint64_t now_ms);
 
     /// Withdraws a job: at once where it is not signed, else by using its nonce up; takes effect with the next tick.

@@ -15,7 +15,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kStatusNames = {"queued", "broadcast", "mined", "confirmed", "failed", "cancelled"};
+constexpr std::array<std::string_view, 6> kStatusNames = {"queued",    "broadcast", "mined",
+                                                          "confirmed", "failed",    "cancelled"};
 constexpr int kRecordVersion = 1;
 
 json variant_to_json(const TxVariant& variant) {
@@ -108,8 +109,12 @@ std::optional<MinedAt> read_mined(RecordReader& in) {
     const json* value = in.optional("mined");
     if (value == nullptr) return std::nullopt;
     RecordReader mined(*value);
-    MinedAt out{mined.fixed<channel::TxHash>("hash"), mined.fixed<channel::BlockHash>("blockHash"), mined.number("block"),
-                mined.flag("success"),                mined.number("gasUsed"),                      mined.quantity("gasPrice")};
+    MinedAt out{mined.fixed<channel::TxHash>("hash"),
+                mined.fixed<channel::BlockHash>("blockHash"),
+                mined.number("block"),
+                mined.flag("success"),
+                mined.number("gasUsed"),
+                mined.quantity("gasPrice")};
     if (!mined.ok()) in.fail();
     return out;
 }
@@ -124,8 +129,8 @@ void read_variants(RecordReader& in, Job& job, const Address& account, std::uint
         const bool cancels = variant.flag("cancels");
         const std::uint64_t signed_ms = variant.number("signedMs");
         const std::uint64_t signed_head = variant.number("signedHead");
-        if (!variant.ok() || !transaction || transaction_sender(*transaction) != account || transaction->body.chain_id != chain_id ||
-            transaction->body.nonce != job.nonce) {
+        if (!variant.ok() || !transaction || transaction_sender(*transaction) != account ||
+            transaction->body.chain_id != chain_id || transaction->body.nonce != job.nonce) {
             return in.fail();
         }
         job.variants.push_back({std::move(*transaction), cancels, signed_ms, signed_head});
@@ -136,19 +141,27 @@ bool is_coherent(const Job& job) {
     if (job.request.id.empty() || job.nonce.has_value() == job.variants.empty()) return false;
     const bool is_signed = !job.variants.empty();
     switch (job.status) {
-        case JobStatus::queued: return !is_signed && !job.mined;
-        case JobStatus::broadcast: return is_signed && !job.mined && job.gas_limit != 0;
-        case JobStatus::mined: return is_signed && job.mined;
-        case JobStatus::confirmed: return is_signed && job.mined;
-        case JobStatus::failed: return true;
-        case JobStatus::cancelled: return true;
+        case JobStatus::queued:
+            return !is_signed && !job.mined;
+        case JobStatus::broadcast:
+            return is_signed && !job.mined && job.gas_limit != 0;
+        case JobStatus::mined:
+            return is_signed && job.mined;
+        case JobStatus::confirmed:
+            return is_signed && job.mined;
+        case JobStatus::failed:
+            return true;
+        case JobStatus::cancelled:
+            return true;
     }
     return false;
 }
 
 }  // namespace
 
-std::string_view job_status_name(JobStatus status) { return kStatusNames.at(static_cast<std::size_t>(status)); }
+std::string_view job_status_name(JobStatus status) {
+    return kStatusNames.at(static_cast<std::size_t>(status));
+}
 
 std::string write_job(const Job& job) {
     json variants = json::array();

@@ -34,8 +34,9 @@ ChainExpected<TxSighting> observe_transaction(EthClient& client, const channel::
     if (!receipt) return Unexpected{receipt.error()};
     if (receipt->has_value()) {
         const Receipt& r = **receipt;
-        return TxSighting{hash, TxPlace::mined,
-                          MinedAt{r.tx_hash, r.block_hash, r.block_number, r.success, r.gas_used, r.effective_gas_price}};
+        return TxSighting{
+            hash, TxPlace::mined,
+            MinedAt{r.tx_hash, r.block_hash, r.block_number, r.success, r.gas_used, r.effective_gas_price}};
     }
     const auto known = client.transaction_known(hash);
     if (!known) return Unexpected{known.error()};
@@ -63,7 +64,8 @@ ChainExpected<ChainView> observe_chain(EthClient& client, const ChainQueries& qu
     if (!balance) return Unexpected{balance.error()};
     view.balance = *balance;
     if (const auto fees = observe_fees(client, view); !fees) return Unexpected{fees.error()};
-    for (const GasQuestion& question : queries.estimates) view.estimates.push_back({question.job, client.estimate_gas(question.call)});
+    for (const GasQuestion& question : queries.estimates)
+        view.estimates.push_back({question.job, client.estimate_gas(question.call)});
     return view;
 }
 

@@ -5,8 +5,8 @@
 
 namespace hedgerow::wallet {
 
-/// Asks the node what a TxManager wants to know. Blocking. One answer that fails makes the whole view fail, so that a manager
-/// never decides on half of one; only an estimate may fail by itself.
+/// Asks the node what a TxManager wants to know. Blocking. One answer that fails makes the whole view fail, so that a
+/// manager never decides on half of one; only an estimate may fail by itself.
 [[nodiscard]] ChainExpected<ChainView> observe_chain(EthClient& client, const ChainQueries& queries);
 
 }  // namespace hedgerow::wallet

@@ -55,7 +55,8 @@ struct Following {
         std::vector<Event> out;
         for (const ChainInput& input : inputs) {
             const auto* i = std::get_if<Input>(&input);
-            if (i != nullptr && std::holds_alternative<Event>(i->event.event)) out.push_back(std::get<Event>(i->event.event));
+            if (i != nullptr && std::holds_alternative<Event>(i->event.event))
+                out.push_back(std::get<Event>(i->event.event));
         }
         return out;
     }
@@ -102,7 +103,8 @@ struct OnChain {
         return *answer;
     }
     void deposit_coin(std::uint64_t amount) {
-        anvil.send(0, adjudicator, wallet::deposit_call(id(), Party::A, channel::Address(), Amount::from_raw(amount)), amount);
+        anvil.send(0, adjudicator, wallet::deposit_call(id(), Party::A, channel::Address(), Amount::from_raw(amount)),
+                   amount);
     }
 };
 
@@ -117,7 +119,8 @@ TEST_CASE_FIXTURE(OnChain, "our digests, ids and views are the contract's") {
     state.version = 7;
     state.net = {Amount::from_raw(-5), Amount::from_raw(6)};
     state.asset_marks = {channel::Price::from_raw(1), channel::Price::from_raw(2)};
-    CHECK(wallet::read_hash(view(wallet::state_digest_call(id(), state))).value().data == channel::digest_of(state, separator).data);
+    CHECK(wallet::read_hash(view(wallet::state_digest_call(id(), state))).value().data ==
+          channel::digest_of(state, separator).data);
     const auto oracles = terms().oracles;
     CHECK(wallet::read_hash(view(wallet::oracle_set_call(oracles))).value() == wallet::oracle_set_of(oracles));
     deposit_coin(1000);
@@ -147,9 +150,12 @@ TEST_CASE_FIXTURE(OnChain, "an EIP-2612 permit of ours pays a deposit") {
     call.to = token;
     call.data = wallet::permit_domain_separator_call();
     const auto separator = wallet::read_hash(client.call(call).value()).value();
-    const wallet::Permit permit{owner.address(), adjudicator, channel::U256(300u), channel::U256(), channel::U256(4'000'000'000u)};
+    const wallet::Permit permit{owner.address(), adjudicator, channel::U256(300u), channel::U256(),
+                                channel::U256(4'000'000'000u)};
     const auto signature = owner.sign(wallet::permit_digest(permit, separator));
-    anvil.send(0, adjudicator, wallet::deposit_with_permit_call(id(), Party::B, token, Amount::from_raw(300), 4'000'000'000, signature));
+    anvil.send(
+        0, adjudicator,
+        wallet::deposit_with_permit_call(id(), Party::B, token, Amount::from_raw(300), 4'000'000'000, signature));
     CHECK(wallet::read_holdings(view(wallet::holdings_call(id(), token))).value().deposit_b == Amount::from_raw(300));
 }
 
@@ -158,7 +164,8 @@ TEST_CASE_FIXTURE(OnChain, "deposits and a challenge are followed, pending and t
     f.start(anvil, adjudicator);
     deposit_coin(1000);
     CHECK(f.until([&] { return f.said<EventPending, wallet::Deposited>().size() == 1; }));
-    CHECK(f.said<EventPending, wallet::Deposited>()[0] == wallet::Deposited{id(), Party::A, channel::Address(), Amount::from_raw(1000)});
+    CHECK(f.said<EventPending, wallet::Deposited>()[0] ==
+          wallet::Deposited{id(), Party::A, channel::Address(), Amount::from_raw(1000)});
     CHECK(f.said<EventConfirmed, wallet::Deposited>().empty());
     anvil.send(0, adjudicator, wallet::challenge_call(terms(), secret, channel::State(), {}, {}));
     CHECK(f.until([&] { return f.said<EventPending, wallet::Challenged>().size() == 1; }));
@@ -204,7 +211,8 @@ TEST_CASE_FIXTURE(OnChain, "a follower that comes back catches up in ranges from
 }
 
 TEST_CASE("a node that restarts is followed again; one on another chain is refused") {
-    const auto state = std::filesystem::temp_directory_path() / ("hedgerow-anvil-" + std::to_string(getpid()) + ".json");
+    const auto state =
+        std::filesystem::temp_directory_path() / ("hedgerow-anvil-" + std::to_string(getpid()) + ".json");
     test::AnvilOptions options;
     options.state_file = state.string();
     auto anvil = Anvil::start(options);

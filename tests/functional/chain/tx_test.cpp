@@ -152,7 +152,8 @@ TEST_CASE("dropped by the node: sent again; a nonce used by another wallet: name
     shell.round();
     shell.round();
     shell.anvil.call("anvil_dropAllTransactions", nlohmann::json::array());
-    const nlohmann::json foreign = {{"from", channel::to_hex(shell.signer.account())}, {"to", channel::to_hex(shell.signer.account())},
+    const nlohmann::json foreign = {{"from", channel::to_hex(shell.signer.account())},
+                                    {"to", channel::to_hex(shell.signer.account())},
                                     {"nonce", "0x1"}};
     shell.anvil.call("eth_sendTransaction", nlohmann::json::array({foreign}));
     shell.anvil.mine(3);

@@ -25,7 +25,9 @@ class ScriptedTransport final : public ChainTransport {
         if (answer == "down") return chain_error(ChainFault::chain_unreachable, "connection refused");
         if (answer.starts_with("raw:")) return ChainReply{status, answer.substr(4)};
         if (answer.starts_with("error:")) {
-            return ChainReply{status, json{{"jsonrpc", "2.0"}, {"id", request["id"]}, {"error", json::parse(answer.substr(6))}}.dump()};
+            return ChainReply{
+                status,
+                json{{"jsonrpc", "2.0"}, {"id", request["id"]}, {"error", json::parse(answer.substr(6))}}.dump()};
         }
         return envelope(request["id"], json::parse(answer));
     }
@@ -55,13 +57,23 @@ struct Fixture {
 
 const std::string kHash(64, 'a');
 json a_block() {
-    return {{"number", "0x10"},     {"hash", "0x" + kHash},   {"parentHash", "0x" + std::string(64, 'b')}, {"timestamp", "0x65"},
-            {"gasLimit", "0x1c9c380"}, {"baseFeePerGas", "0x7"}, {"transactions", json::array()}};
+    return {{"number", "0x10"},
+            {"hash", "0x" + kHash},
+            {"parentHash", "0x" + std::string(64, 'b')},
+            {"timestamp", "0x65"},
+            {"gasLimit", "0x1c9c380"},
+            {"baseFeePerGas", "0x7"},
+            {"transactions", json::array()}};
 }
 json a_log(unsigned block, unsigned index) {
-    return {{"address", "0x" + std::string(40, '1')}, {"topics", json::array({"0x" + kHash})}, {"data", "0x1234"},
-            {"blockNumber", "0x" + std::to_string(block)}, {"blockHash", "0x" + kHash}, {"transactionHash", "0x" + kHash},
-            {"logIndex", "0x" + std::to_string(index)}, {"removed", false}};
+    return {{"address", "0x" + std::string(40, '1')},
+            {"topics", json::array({"0x" + kHash})},
+            {"data", "0x1234"},
+            {"blockNumber", "0x" + std::to_string(block)},
+            {"blockHash", "0x" + kHash},
+            {"transactionHash", "0x" + kHash},
+            {"logIndex", "0x" + std::to_string(index)},
+            {"removed", false}};
 }
 const LogFilter kFilter{*channel::fixed_from_hex<channel::Address>(std::string(40, '1')), {}};
 
@@ -196,8 +208,9 @@ TEST_CASE_FIXTURE(Fixture, "logs: in order, in range, of the contract, mined") {
     foreign["address"] = "0x" + std::string(40, '2');
     json five = a_log(1, 0);
     five["topics"] = json::array({"0x" + kHash, "0x" + kHash, "0x" + kHash, "0x" + kHash, "0x" + kHash});
-    for (const json& bad : {json::array({a_log(1, 1), a_log(1, 0)}), json::array({a_log(1, 0), a_log(1, 0)}), json::array({a_log(3, 0)}),
-                            json::array({removed}), json::array({pending}), json::array({foreign}), json::array({five}), json::object()}) {
+    for (const json& bad : {json::array({a_log(1, 1), a_log(1, 0)}), json::array({a_log(1, 0), a_log(1, 0)}),
+                            json::array({a_log(3, 0)}), json::array({removed}), json::array({pending}),
+                            json::array({foreign}), json::array({five}), json::object()}) {
         CAPTURE(bad.dump());
         transport.then(bad.dump());
         check_fault(client.logs(kFilter, 1, 2), ChainFault::chain_response_unexpected);
@@ -208,8 +221,14 @@ TEST_CASE_FIXTURE(Fixture, "logs: in order, in range, of the contract, mined") {
 
 TEST_CASE_FIXTURE(Fixture, "receipts") {
     const auto hash = *channel::fixed_from_hex<channel::TxHash>(kHash);
-    json receipt = {{"transactionHash", "0x" + kHash}, {"blockHash", "0x" + kHash}, {"blockNumber", "0x5"}, {"status", "0x0"},
-                    {"gasUsed", "0x5208"}, {"effectiveGasPrice", "0x9"}, {"contractAddress", nullptr}, {"logs", json::array()}};
+    json receipt = {{"transactionHash", "0x" + kHash},
+                    {"blockHash", "0x" + kHash},
+                    {"blockNumber", "0x5"},
+                    {"status", "0x0"},
+                    {"gasUsed", "0x5208"},
+                    {"effectiveGasPrice", "0x9"},
+                    {"contractAddress", nullptr},
+                    {"logs", json::array()}};
     transport.then(receipt.dump());
     const auto read = client.receipt(hash);
     REQUIRE(read);
@@ -237,10 +256,11 @@ TEST_CASE_FIXTURE(Fixture, "fee history: one base fee more than rewards, one rew
     const auto history = client.fee_history(2, 50);
     REQUIRE(history);
     CHECK(history->base_fees.back() == channel::U256(3u));
-    for (const char* bad : {R"({"oldestBlock":"0x1","baseFeePerGas":["0x1"],"reward":[["0x4"]]})",
-                            R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2"],"reward":[["0x4","0x5"]]})",
-                            R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2"]})",
-                            R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2","0x3","0x4"],"reward":[["0x4"],["0x4"],["0x4"]]})"}) {
+    for (const char* bad :
+         {R"({"oldestBlock":"0x1","baseFeePerGas":["0x1"],"reward":[["0x4"]]})",
+          R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2"],"reward":[["0x4","0x5"]]})",
+          R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2"]})",
+          R"({"oldestBlock":"0x1","baseFeePerGas":["0x1","0x2","0x3","0x4"],"reward":[["0x4"],["0x4"],["0x4"]]})"}) {
         transport.then(bad);
         check_fault(client.fee_history(2, 50), ChainFault::chain_response_unexpected);
     }

@@ -25,14 +25,18 @@ using channel::U256;
 
 namespace {
 
-constexpr Int128 power(int bits) { return static_cast<Int128>(1) << bits; }
+constexpr Int128 power(int bits) {
+    return static_cast<Int128>(1) << bits;
+}
 template <typename T>
 T filled(std::uint8_t byte) {
     T out;
     out.data.fill(byte);
     return out;
 }
-Address a(std::uint8_t byte) { return filled<Address>(byte); }
+Address a(std::uint8_t byte) {
+    return filled<Address>(byte);
+}
 channel::Signature signature(std::uint8_t r, std::uint8_t vs) {
     channel::Signature out;
     std::fill_n(out.data.begin(), 32, r);
@@ -65,10 +69,10 @@ channel::State state() {
     out.context = filled<Hash>(11);
     out.net = {Amount::from_raw(-power(119)), Amount::from_raw(power(119))};
     out.asset_marks = {Price::from_raw(1), Price::from_raw(power(96) - 1)};
-    out.positions = {{filled<channel::Feed>(12), filled<channel::Feed>(13), Kind::digital_put, 1800000000, Price::from_raw(9000000000000),
-                      Quantity::from_raw(-123456789), Price::from_raw(42)},
-                     {filled<channel::Feed>(14), filled<channel::Feed>(15), Kind::linear, 0, Price(), Quantity::from_raw(power(95)),
-                      Price::from_raw(-1)}};
+    out.positions = {{filled<channel::Feed>(12), filled<channel::Feed>(13), Kind::digital_put, 1800000000,
+                      Price::from_raw(9000000000000), Quantity::from_raw(-123456789), Price::from_raw(42)},
+                     {filled<channel::Feed>(14), filled<channel::Feed>(15), Kind::linear, 0, Price(),
+                      Quantity::from_raw(power(95)), Price::from_raw(-1)}};
     out.locks = {{filled<channel::LockHash>(16), 1800000060, 1, Amount::from_raw(-7)},
                  {filled<channel::LockHash>(17), 1800000120, 0, Amount::from_raw(8)}};
     return out;
@@ -79,7 +83,8 @@ channel::Signature permit_signature() {  // parity 1: v is 28
     out.data[32] |= 0x80;
     return out;
 }
-const U256 kMax256 = *channel::u256_from_decimal("115792089237316195423570985008687907853269984665640564039457584007913129639935");
+const U256 kMax256 =
+    *channel::u256_from_decimal("115792089237316195423570985008687907853269984665640564039457584007913129639935");
 
 std::vector<std::vector<std::string>> vectors() {
     std::ifstream file(HEDGEROW_SOURCE_DIR "/tests/unit/wallet/chain_contract_vectors.txt");
@@ -106,7 +111,8 @@ std::vector<std::pair<std::string, Bytes>> our_calls() {
     channel::State empty;
     return {
         {"deposit", deposit_call(id, Party::B, a(6), Amount::from_raw(1000000))},
-        {"depositWithPermit", deposit_with_permit_call(id, Party::A, a(6), Amount::from_raw(5), 1800000000, permit_signature())},
+        {"depositWithPermit",
+         deposit_with_permit_call(id, Party::A, a(6), Amount::from_raw(5), 1800000000, permit_signature())},
         {"recover", recover_call(terms(), Party::B, a(12))},
         {"withdraw", withdraw_call(terms(), withdrawal, kBoth)},
         {"close", close_call(terms(), agreement, kBoth)},
@@ -147,7 +153,8 @@ std::map<std::string, LogEntry> event_logs() {
     for (std::size_t i = our_calls().size(); i + 1 < lines.size(); ++i) {
         LogEntry log;
         log.address = kContract;
-        for (std::size_t word = 1; word + 1 < lines[i].size(); ++word) log.topics.push_back(*channel::fixed_from_hex<Hash>(lines[i][word]));
+        for (std::size_t word = 1; word + 1 < lines[i].size(); ++word)
+            log.topics.push_back(*channel::fixed_from_hex<Hash>(lines[i][word]));
         log.data = *channel::from_hex(lines[i].back());
         out.emplace(lines[i][0], log);
     }
@@ -179,9 +186,11 @@ TEST_CASE("calldata of every function is that of ethers") {
 TEST_CASE("every event decodes to what was emitted") {
     const auto id = filled<channel::ChannelId>(1);
     CHECK(decoded<Deposited>("Deposited") == Deposited{id, Party::B, a(6), Amount::from_raw(1000)});
-    CHECK(decoded<Withdrawn>("Withdrawn") == Withdrawn{id, Party::A, a(6), Amount::from_raw(1000), Amount::from_raw(10)});
+    CHECK(decoded<Withdrawn>("Withdrawn") ==
+          Withdrawn{id, Party::A, a(6), Amount::from_raw(1000), Amount::from_raw(10)});
     CHECK(decoded<Recovered>("Recovered") == Recovered{id, Party::A, a(6), Amount::from_raw(3)});
-    CHECK(decoded<Challenged>("Challenged") == Challenged{id, Party::B, filled<channel::Secret>(18), 1800000000, state()});
+    CHECK(decoded<Challenged>("Challenged") ==
+          Challenged{id, Party::B, filled<channel::Secret>(18), 1800000000, state()});
     CHECK(decoded<Responded>("Responded") == Responded{id, state()});
     const AssetAmounts one_two{Amount::from_raw(1), Amount::from_raw(2)};
     const AssetAmounts three_four{Amount::from_raw(3), Amount::from_raw(4)};
@@ -190,7 +199,8 @@ TEST_CASE("every event decodes to what was emitted") {
     CHECK(decoded<Held>("Held") == Held{a(6), a(1), kMax256});
     CHECK(decoded<Claimed>("Claimed") == Claimed{a(6), a(1), kMax256});
     CHECK(decoded<Revealed>("Revealed").preimage == filled<channel::Preimage>(19));
-    CHECK(decoded<Attested>("Attested") == Attested{filled<Hash>(21), filled<channel::Feed>(5), 1800000000, Price::from_raw(9000000000000), 3});
+    CHECK(decoded<Attested>("Attested") ==
+          Attested{filled<Hash>(21), filled<channel::Feed>(5), 1800000000, Price::from_raw(9000000000000), 3});
     CHECK(event_channel(decoded<Closed>("Closed")) == id);
     CHECK_FALSE(event_channel(decoded<Held>("Held")));
 }

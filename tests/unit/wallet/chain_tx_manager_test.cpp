@@ -61,7 +61,8 @@ struct World {
             if (mined.contains(hash)) {
                 view.transactions.push_back({hash, TxPlace::mined, mined.at(hash)});
             } else {
-                view.transactions.push_back({hash, pool.contains(hash) ? TxPlace::pending : TxPlace::unknown, std::nullopt});
+                view.transactions.push_back(
+                    {hash, pool.contains(hash) ? TxPlace::pending : TxPlace::unknown, std::nullopt});
             }
         }
         for (const auto& question : queries.estimates) view.estimates.push_back({question.job, gas.at(question.job)});
@@ -433,7 +434,8 @@ TEST_CASE_FIXTURE(World, "gas is estimated where it is not given; a call that wo
     round();
     CHECK(last_sent().body.gas_limit == 65'000);
     request.id = "bad";
-    gas.emplace("bad", channel::Unexpected{ChainError{ChainFault::execution_reverted, 3, "execution reverted", channel::Bytes{0x4e, 0x48, 0x7b, 0x71}}});
+    gas.emplace("bad", channel::Unexpected{ChainError{ChainFault::execution_reverted, 3, "execution reverted",
+                                                      channel::Bytes{0x4e, 0x48, 0x7b, 0x71}}});
     REQUIRE(manager->submit(request, now));
     round();
     CHECK(status("bad") == JobStatus::failed);
@@ -472,7 +474,8 @@ TEST_CASE_FIXTURE(World, "a job waits for the one it depends on, and fails with 
 }
 
 TEST_CASE_FIXTURE(World, "bounds: live jobs, with room left for defence") {
-    for (std::size_t i = 0; i < TxManager::kMaxLive / 4 * 3; ++i) REQUIRE(manager->submit(job("j" + std::to_string(i)), now));
+    for (std::size_t i = 0; i < TxManager::kMaxLive / 4 * 3; ++i)
+        REQUIRE(manager->submit(job("j" + std::to_string(i)), now));
     CHECK(submit_fault(job("one more")) == "job_record_malformed");
     CHECK(submit_fault(job("one-more")) == "job_limit");
     CHECK(submit_fault(job("defence", TxPurpose::defence)).empty());
@@ -489,7 +492,8 @@ TEST_CASE_FIXTURE(World, "records: a round trip, and only records of this accoun
     CHECK(write_job(*read) == record);
     CHECK_FALSE(read_job(record, signer.account(), 1));
     CHECK_FALSE(read_job(record, channel::Address(), 31337));
-    for (std::size_t cut = 0; cut < record.size(); cut += 7) CHECK_FALSE(read_job(record.substr(0, cut), signer.account(), 31337));
+    for (std::size_t cut = 0; cut < record.size(); cut += 7)
+        CHECK_FALSE(read_job(record.substr(0, cut), signer.account(), 31337));
     std::string bent = record;
     bent.replace(bent.find("\"raw\":\"0x02f8") + 20, 2, "00");
     CHECK_FALSE(read_job(bent, signer.account(), 31337));
