@@ -73,11 +73,14 @@ bool EventLoop::poll_once(int wait_ms) {
         if (errno == EINTR) return !stopping();
         throw std::system_error(errno, std::generic_category(), "poll");
     }
+    if (m_start_of_turn) m_start_of_turn();
     for (const pollfd& fd : fds) {
         if (fd.fd == m_wake.fd() || (fd.revents & (POLLIN | POLLERR | POLLHUP)) == 0) continue;
-        // A task may unwatch; look it up again each time.
+        // A task may unwatch itself or others; look it up each time, and run a copy.
         const auto at = m_watches.find(fd.fd);
-        if (at != m_watches.end()) at->second.ready();
+        if (at == m_watches.end()) continue;
+        const Task ready = at->second.ready;
+        ready();
     }
     return true;
 }

@@ -38,6 +38,8 @@ class EventLoop {
     void every(std::uint64_t period_ms, Task task);
     /// Calls `task` once, `delay_ms` from now.
     void after(std::uint64_t delay_ms, Task task);
+    /// Called at the start of each round, after the wait.
+    void at_start_of_turn(Task task) { m_start_of_turn = std::move(task); }
     /// Called at the end of each round.
     void at_end_of_turn(Task task) { m_end_of_turn = std::move(task); }
     /// While it returns false, watched descriptors rest: the store is behind (a bound with a named behaviour).
@@ -76,6 +78,7 @@ class EventLoop {
     std::vector<Task> m_posted;
     std::map<int, Watch> m_watches;
     std::multimap<std::uint64_t, Timer> m_timers;
+    Task m_start_of_turn;
     Task m_end_of_turn;
     std::function<bool()> m_inputs_open;
 };

@@ -10,9 +10,13 @@
 
 namespace hedgerow::wallet {
 class EthClient;
+class Keyring;
+struct JobRequest;
 }
 
 namespace hedgerow::daemon {
+
+class PackageSource;
 
 /// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post, run() and
 /// stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at once.
@@ -28,11 +32,16 @@ class Node {
     /// Before run(): who judges trades. Not owned.
     void set_market(MarketHooks* hooks);
 
+    /// Before run(): where packages for disputes come from. Not owned.
+    void set_packages(PackageSource* packages);
+
     [[nodiscard]] EventLoop& loop();
     /// Until stop(). The process's exit code: 0, or not after a fatal error, which is logged by name.
     [[nodiscard]] int run();
     /// From any thread or a signal handler.
     void stop() noexcept;
+    /// A fatal error has stopped, or is stopping, the node.
+    [[nodiscard]] bool failed() const;
 
     // --- the node -------------------------------------------------------------------------------------------------
     [[nodiscard]] const NodeOptions& options() const;
@@ -52,6 +61,8 @@ class Node {
     [[nodiscard]] bool wallet_locked() const;
     /// Owner addresses; the first is where the node's own money is. Empty before the first unlock.
     [[nodiscard]] std::vector<channel::Address> wallet_addresses() const;
+    /// For import, export and backup; null before the first unlock.
+    [[nodiscard]] wallet::Keyring* keyring();
     void wallet_balance(Answer<std::vector<WalletBalance>> done);
     void wallet_send(const channel::Address& to, std::size_t asset, const channel::Amount& amount, const ClientRef& ref,
                      Answer<channel::TxHash> done);
@@ -95,15 +106,22 @@ class Node {
     /// At most `limit` (1 to 1,000) ops before `cursor`, newest first.
     [[nodiscard]] Result<std::vector<HistoryItem>> history(const channel::ChannelId& id, HistoryCursor cursor, std::size_t limit);
 
+    /// The reference under which that op was asked for; empty for none.
+    [[nodiscard]] std::string client_ref(const channel::ChannelId& id, std::uint64_t version, std::uint16_t index);
+
     // --- time, chain, store --------------------------------------------------------------------------------------------
     [[nodiscard]] std::uint64_t now_ms() const;       ///< of this turn
     [[nodiscard]] std::uint64_t chain_time_s() const; ///< of the newest block
-    /// Runs on the chain thread; `done` on the node thread.
-    void ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question);
+    /// For the core's own arithmetic: balance_of, available_of, state_margin (channel/machine/apply.h).
+    [[nodiscard]] channel::Context context() const;
+    /// Runs on the chain thread; what it returns runs on the node thread. False where too many wait, or before the first unlock.
+    [[nodiscard]] bool ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question);
     /// A transaction as a job of that id, once; answers when it was broadcast.
     void submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done);
     /// Adds to what this turn makes durable in one transaction, before anything that the turn sends.
     void persist(std::function<void(Database&)> job);
+    /// Runs once everything persisted so far is durable, in order.
+    void when_durable(std::function<void()> action);
     /// A read-only connection to what is durable.
     [[nodiscard]] Database& reader();
 

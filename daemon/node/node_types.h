@@ -63,6 +63,7 @@ struct NodeOptions {
     wallet::FeePolicy fees;
     TransportConfig transport;
     std::string advertised_host;                     ///< in our URI; empty: the host that is listened on
+    std::vector<std::string> peers;                  ///< URIs to keep connected to
     std::vector<AssetInfo> assets;                   ///< 1 to 8
     OpeningPolicy opening;
     std::vector<std::string> oracle_history_urls;    ///< HTTP bases of oracles, asked for packages that decide a dispute

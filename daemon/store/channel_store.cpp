@@ -60,6 +60,7 @@ void put_channel(Database& db, const ChannelRow& row, std::uint64_t now_ms) {
     db.run("INSERT INTO channels (id, head, status, peer, agreed_version, created_ms) VALUES (?, ?, ?, ?, ?, ?) "
            "ON CONFLICT (id) DO UPDATE SET head = excluded.head, status = excluded.status, agreed_version = excluded.agreed_version",
            row.id, row.head, row.status, row.peer, row.agreed_version, now_ms);
+    db.run("DELETE FROM in_flight WHERE channel = ? AND version <= ?", row.id, row.agreed_version);
 }
 
 std::vector<ChannelRow> all_channels(Database& db) {
@@ -73,19 +74,28 @@ std::vector<ChannelRow> all_channels(Database& db) {
 }
 
 EncodedUpdate encode_update(const channel::PersistUpdate& persist, const channel::List<channel::Amount, channel::kMaxAssets>& net) {
-    return {persist.update.channel, persist.update.version, persist.is_void, channel::wire_encode(persist.update), channel::wire_encode(net)};
+    return {persist.update.channel, persist.update.version, persist.is_void, channel::wire_encode(persist.update),
+            channel::wire_encode(net), persist.after};
 }
 
 void put_update(Database& db, const EncodedUpdate& row) {
     db.run("INSERT INTO updates (channel, version, is_void, body, net) VALUES (?, ?, ?, ?, ?) "
            "ON CONFLICT (channel, version) DO UPDATE SET is_void = excluded.is_void, body = excluded.body, net = excluded.net",
            row.channel, row.version, row.is_void, row.body, row.net);
+    if (row.after.empty()) return;
+    db.run("INSERT INTO in_flight (channel, version, after) VALUES (?, ?, ?) ON CONFLICT (channel, version) DO UPDATE SET after = excluded.after",
+           row.channel, row.version, row.after);
 }
 
-std::vector<UpdateRow> updates_above(Database& db, const ChannelId& id, std::uint64_t version) {
-    std::vector<UpdateRow> out;
-    Query q = db.query("SELECT body, is_void, net FROM updates WHERE channel = ? AND version > ? ORDER BY version", id, version);
-    while (q.step()) out.push_back(read_update(q));
+std::vector<channel::PersistUpdate> in_flight_above(Database& db, const ChannelId& id, std::uint64_t version) {
+    std::vector<channel::PersistUpdate> out;
+    Query q = db.query("SELECT u.body, u.is_void, u.net, f.after FROM in_flight f JOIN updates u USING (channel, version) "
+                       "WHERE f.channel = ? AND f.version > ? ORDER BY f.version",
+                       id, version);
+    while (q.step()) {
+        UpdateRow row = read_update(q);
+        out.push_back({std::move(row.update), row.is_void, q.blob(3)});
+    }
     return out;
 }
 
@@ -176,6 +186,17 @@ std::optional<channel::Preimage> find_preimage(Database& db, const channel::Lock
     Query q = db.query("SELECT preimage FROM preimages WHERE hash = ?", hash);
     if (!q.step()) return std::nullopt;
     return q.fixed<channel::Preimage>(0);
+}
+
+void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t time_s) {
+    db.run("INSERT INTO revealed (hash, time_s) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET time_s = excluded.time_s", hash, time_s);
+}
+void delete_revealed(Database& db, const channel::LockHash& hash) { db.run("DELETE FROM revealed WHERE hash = ?", hash); }
+std::vector<channel::LockHash> all_revealed(Database& db) {
+    std::vector<channel::LockHash> out;
+    Query q = db.query("SELECT hash FROM revealed");
+    while (q.step()) out.push_back(q.fixed<channel::LockHash>(0));
+    return out;
 }
 
 void put_package(Database& db, const PackageRow& row) {

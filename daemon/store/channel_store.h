@@ -25,6 +25,7 @@ struct UpdateRow {
     channel::List<channel::Amount, channel::kMaxAssets> net;  ///< after it
 };
 
+/// The head, and the end of what was in flight up to its agreed version.
 void put_channel(Database& db, const ChannelRow& row, std::uint64_t now_ms);
 [[nodiscard]] std::vector<ChannelRow> all_channels(Database& db);
 
@@ -35,12 +36,13 @@ struct EncodedUpdate {
     bool is_void = false;
     channel::Bytes body;
     channel::Bytes net;
+    channel::Bytes after;  ///< empty: not in flight
 };
 [[nodiscard]] EncodedUpdate encode_update(const channel::PersistUpdate& persist,
                                           const channel::List<channel::Amount, channel::kMaxAssets>& net);
 void put_update(Database& db, const EncodedUpdate& row);
-/// Above `version`, ascending; StoreError{corrupt} where a row does not decode.
-[[nodiscard]] std::vector<UpdateRow> updates_above(Database& db, const channel::ChannelId& id, std::uint64_t version);
+/// What was in flight above `version`, ascending, for restore_channel; StoreError{corrupt} where a row does not decode.
+[[nodiscard]] std::vector<channel::PersistUpdate> in_flight_above(Database& db, const channel::ChannelId& id, std::uint64_t version);
 /// At most `limit` rows at or below `version`, newest first.
 [[nodiscard]] std::vector<UpdateRow> updates_down_from(Database& db, const channel::ChannelId& id, std::uint64_t version, std::size_t limit);
 
@@ -97,6 +99,11 @@ struct PeerRow {
 
 void put_preimage(Database& db, const channel::LockHash& hash, const channel::Preimage& preimage);
 [[nodiscard]] std::optional<channel::Preimage> find_preimage(Database& db, const channel::LockHash& hash);
+
+/// A preimage registered on chain; a reorganisation may take it back.
+void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t time_s);
+void delete_revealed(Database& db, const channel::LockHash& hash);
+[[nodiscard]] std::vector<channel::LockHash> all_revealed(Database& db);
 
 struct PackageRow {
     channel::Feed feed;

@@ -31,6 +31,14 @@ CREATE TABLE updates (
     PRIMARY KEY (channel, version)
 ) WITHOUT ROWID;
 
+-- The state after each update that is not co-signed yet, so that a restarted leader repeats no judgement.
+CREATE TABLE in_flight (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    after BLOB NOT NULL,
+    PRIMARY KEY (channel, version)
+) WITHOUT ROWID;
+
 -- What a caller's reference stands for, and what became of it (0 pending, 1 done, 2 refused).
 CREATE TABLE client_refs (
     ref TEXT PRIMARY KEY,
@@ -102,16 +110,8 @@ CREATE TABLE oracle_packages (
 ) WITHOUT ROWID;
 CREATE INDEX oracle_packages_time ON oracle_packages (time_s);
 
--- The followed chain: the newest blocks, and every event of the contract with the block it was in.
-CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NULL, parent BLOB NOT NULL, time_s INTEGER NOT NULL);
-CREATE TABLE chain_events (
-    block INTEGER NOT NULL,
-    log_index INTEGER NOT NULL,
-    block_hash BLOB NOT NULL,
-    tx BLOB NOT NULL,
-    body BLOB NOT NULL,
-    PRIMARY KEY (block, log_index)
-) WITHOUT ROWID;
+-- Preimages registered on chain, and when (seconds).
+CREATE TABLE revealed (hash BLOB PRIMARY KEY CHECK (length(hash) = 32), time_s INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
 constexpr std::array<Migration, 1> kMigrations = {{{1, kVersion1}}};

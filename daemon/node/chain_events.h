@@ -1,0 +1,39 @@
+#pragma once
+
+#include "daemon/chain/tracker.h"
+#include "daemon/node/channel_manager.h"
+#include "daemon/node/node_parts.h"
+
+namespace hedgerow::daemon {
+
+class Disputes;
+
+/// What happens on chain, as inputs of the core. Deposits, withdrawals and ends of channels count when confirmed, a challenge at once; what a
+/// reorganisation takes back is looked up anew (spec 7). The follower's cursor is stored with the effects of its batch.
+class ChainEvents {
+  public:
+    ChainEvents(NodeParts& parts, Disputes& disputes) : m_parts(parts), m_disputes(disputes) {}
+
+    void take(const ChainBatch& batch);
+    [[nodiscard]] bool synced() const { return m_synced; }
+
+  private:
+    void seen(const ChainEvent& event);
+    void confirmed(const ChainEvent& event);
+    void rolled_back(const ChainEvent& event, bool was_confirmed);
+    void challenged(const wallet::Challenged& event);
+    void responded(const wallet::Responded& event);
+    void funds(const channel::ChannelId& id, channel::Party party, const channel::Address& token, channel::Amount total, bool deposit);
+    void revealed(const wallet::Revealed& event, std::uint64_t time_s);
+    void ask_dispute(const channel::ChannelId& id);
+    void ask_holdings(const channel::ChannelId& id);
+
+    NodeParts& m_parts;
+    Disputes& m_disputes;
+    bool m_synced = false;
+};
+
+/// Index of a token in a channel's terms; nothing where it is not listed.
+[[nodiscard]] std::optional<std::uint8_t> asset_index(const channel::Terms& terms, const channel::Address& token);
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,279 @@
+#include "daemon/node/channel_manager.h"
+
+#include <fmt/format.h>
+
+#include "daemon/node/peer_manager.h"
+
+namespace hedgerow::daemon {
+
+using channel::Channel;
+using channel::ChannelId;
+using channel::NodeId;
+using channel::PeerMessage;
+using channel::Rule;
+
+std::optional<ChannelId> channel_of(const PeerMessage& message) {
+    return std::visit(
+        [](const auto& m) -> std::optional<ChannelId> {
+            using M = std::decay_t<decltype(m)>;
+            if constexpr (std::is_same_v<M, channel::WithdrawSignature>) {
+                return m.withdraw.channel_id;
+            } else if constexpr (std::is_same_v<M, channel::CloseSignature>) {
+                return m.close.channel_id;
+            } else if constexpr (requires { m.channel; }) {
+                return m.channel;
+            } else {
+                return std::nullopt;
+            }
+        },
+        message);
+}
+
+Rule judge_without_market(const channel::Op& op) {
+    if (std::holds_alternative<channel::SwapOp>(op)) return Rule::swap_not_authorised;
+    if (std::holds_alternative<channel::TradeOp>(op)) return Rule::trade_not_authorised;
+    if (std::holds_alternative<channel::MarkOp>(op) || std::holds_alternative<channel::LiquidateOp>(op)) return Rule::price_missing;
+    if (std::holds_alternative<channel::TermsOp>(op)) return Rule::terms_not_authorised;
+    return Rule::none;
+}
+
+ChannelManager::ChannelManager(NodeParts& parts, ChainEffects& chain_effects) : m_parts(parts), m_chain_effects(chain_effects), m_local(parts) {}
+
+namespace {
+
+std::string signer_key(const ChannelId& id) { return std::string("signer/").append(channel::to_hex(id)); }
+
+std::uint32_t stored_signer_index(Database& db, const ChannelId& id) {
+    const auto value = get_meta(db, signer_key(id));
+    const auto index = value ? channel::wire_decode<std::uint32_t>(*value) : channel::Unexpected{Rule::frame_truncated};
+    if (!index) throw StoreError(StoreErrorKind::corrupt, "a channel without the number of its signer");
+    return *index;
+}
+
+}  // namespace
+
+void ChannelManager::restore(bool stale) {
+    std::map<ChannelId, channel::Bytes> records;
+    for (KeyedBlob& row : all_signing_records(m_parts.reader)) {
+        if (const auto id = ChannelId::from(row.key)) records[*id] = std::move(row.value);
+    }
+    for (const ChannelRow& row : all_channels(m_parts.reader)) {
+        auto restored = channel::restore_channel(row.head, m_parts.separator, in_flight_above(m_parts.reader, row.id, row.agreed_version));
+        if (!restored || restored->id != row.id) {
+            const Rule rule = restored ? Rule::channel_id_mismatch : restored.error();
+            throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(rule)));
+        }
+        auto e = std::make_unique<Entry>();
+        e->channel = std::move(*restored);
+        e->signer_index = stored_signer_index(m_parts.reader, row.id);
+        if (stale && e->channel.status != channel::Status::closed) e->channel.status = channel::Status::recovering;
+        const Rule known = m_parts.keys->add_channel(e->channel, e->signer_index, records[row.id]);
+        if (known != Rule::none) throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
+        m_by_peer.emplace(e->channel.peer, e.get());
+        m_entries.emplace(row.id, std::move(e));
+    }
+    m_local.restore();
+}
+
+Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {
+    const ChannelId id = channel.id;
+    ASSERT(!m_entries.contains(id));
+    auto owned = std::make_unique<Entry>();
+    Entry& e = *owned;
+    e.channel = std::move(channel);
+    e.signer_index = signer_index;
+    e.head_dirty = true;
+    will_store(e);
+    const Rule known = m_parts.keys->add_channel(e.channel, signer_index, {});
+    ASSERT(known == Rule::none);
+    m_parts.outbox.persist([id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
+    m_by_peer.emplace(e.channel.peer, &e);
+    m_entries.emplace(id, std::move(owned));
+    touch(e);
+    return e.channel;
+}
+
+ChannelManager::Entry* ChannelManager::entry(const ChannelId& id) {
+    const auto it = m_entries.find(id);
+    return it == m_entries.end() ? nullptr : it->second.get();
+}
+
+const Channel* ChannelManager::find(const ChannelId& id) const {
+    const auto it = m_entries.find(id);
+    return it == m_entries.end() ? nullptr : &it->second->channel;
+}
+
+std::vector<const Channel*> ChannelManager::all() const {
+    std::vector<const Channel*> out;
+    out.reserve(m_entries.size());
+    for (const auto& [id, e] : m_entries) out.push_back(&e->channel);
+    return out;
+}
+
+std::size_t ChannelManager::count_not_closed() const {
+    return static_cast<std::size_t>(
+        std::count_if(m_entries.begin(), m_entries.end(), [](const auto& e) { return e.second->channel.status != channel::Status::closed; }));
+}
+
+void ChannelManager::touch(Entry& e) {
+    if (e.touched) return;
+    e.touched = true;
+    m_touched.push_back(&e);
+}
+
+void ChannelManager::feed(const ChannelId& id, const channel::Input& input) {
+    if (Entry* e = entry(id)) feed(*e, input);
+}
+
+void ChannelManager::feed_all(const channel::Input& input) {
+    for (auto& [id, e] : m_entries) feed(*e, input);
+}
+
+void ChannelManager::feed(Entry& e, const channel::Input& input) {
+    const bool was_connected = e.channel.connected;
+    const channel::Context context = m_parts.context();
+    channel::Effects effects;
+    channel::step(context, e.channel, input, effects);
+    touch(e);
+    perform(e, effects);
+    if (e.channel.connected == was_connected) return;
+    LOG_INFO("channel", {"channel", e.channel.id}, {"connected", e.channel.connected}, {"version", e.channel.agreed.state.version});
+    if (m_parts.market != nullptr) m_parts.outbox.when_durable([this, &e] { m_parts.market->on_status(e.channel); });
+}
+
+void ChannelManager::on_ready(const NodeId& peer) {
+    const auto [first, last] = m_by_peer.equal_range(peer);
+    for (auto it = first; it != last; ++it) feed(*it->second, channel::Connected{});
+}
+
+void ChannelManager::on_lost(const NodeId& peer) {
+    const auto [first, last] = m_by_peer.equal_range(peer);
+    for (auto it = first; it != last; ++it) feed(*it->second, channel::Disconnected{});
+}
+
+void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
+    const auto id = channel_of(message);
+    Entry* e = id ? entry(*id) : nullptr;
+    if (e == nullptr || e->channel.peer != peer) {  // another's channel is as unknown to it as one that does not exist
+        const Rule rule = id ? Rule::channel_unknown : Rule::unexpected_message;
+        LOG_WARN("message refused", {"peer", peer}, {"channel", id.value_or(ChannelId())}, {"rule", rule});
+        return m_parts.peers->error(peer, id.value_or(ChannelId()), rule);
+    }
+    const bool is_market = std::holds_alternative<channel::QuoteRequest>(message) || std::holds_alternative<channel::Quote>(message) ||
+                           std::holds_alternative<channel::QuoteRefuse>(message) || std::holds_alternative<channel::StreamQuote>(message);
+    if (is_market) return market_message(e->channel, message);
+    channel::FromPeer input;
+    input.verdicts = judge(e->channel, message);
+    input.message = std::move(message);
+    feed(*e, input);
+}
+
+void ChannelManager::market_message(const Channel& channel, const PeerMessage& message) {
+    if (m_parts.market != nullptr) return m_parts.market->on_market_message(channel, message);
+    if (const auto* request = std::get_if<channel::QuoteRequest>(&message)) {
+        m_parts.peers->send(channel.peer, channel::QuoteRefuse{channel.id, request->request, Rule::quote_unavailable});
+    }
+}
+
+std::vector<Rule> ChannelManager::judge(const Channel& channel, const PeerMessage& message) const {
+    std::vector<channel::OpEntry> proposed;
+    std::span<const channel::OpEntry> ops;
+    if (const auto* propose = std::get_if<channel::Propose>(&message)) {
+        std::uint64_t number = std::max<std::uint64_t>(propose->first, 1);
+        for (const channel::Op& op : propose->ops) proposed.push_back({number++, op});
+        ops = proposed;
+    } else if (const auto* update = std::get_if<channel::Update>(&message)) {
+        ops = update->ops;
+    }
+    if (ops.empty()) return {};
+    if (m_parts.market != nullptr) {
+        std::vector<Rule> verdicts = m_parts.market->judge(channel, ops, m_parts.now_ms);
+        ASSERT(verdicts.size() == ops.size());
+        return verdicts;
+    }
+    std::vector<Rule> verdicts;
+    for (const channel::OpEntry& entry : ops) {
+        verdicts.push_back(entry.origin() == channel.me ? Rule::none : judge_without_market(entry.op));
+    }
+    return verdicts;
+}
+
+void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
+    Entry* e = entry(id);
+    if (e == nullptr) return done(refused(Rule::channel_unknown));
+    if (!ref.empty() && m_local.answered_before(ref, id, op, done)) return;
+    if (m_parts.keys->locked()) return done(refused(Rule::wallet_locked));
+    if (m_local.full()) return done(refused(Rule::queue_full));
+    const channel::LocalId local = m_local.begin(id, op, ref, std::move(done));
+    feed(*e, channel::LocalOp{local, op});
+}
+
+channel::LocalId ChannelManager::submit(const ChannelId& id, const channel::Op& op, std::function<void(Rule)> refused_by) {
+    Entry* e = entry(id);
+    Rule rule = Rule::none;
+    if (e == nullptr) rule = Rule::channel_unknown;
+    else if (m_parts.keys->locked()) rule = Rule::wallet_locked;
+    else if (m_local.full()) rule = Rule::queue_full;
+    if (rule != Rule::none) {
+        if (refused_by) refused_by(rule);
+        return 0;
+    }
+    const channel::LocalId local = m_local.begin(std::move(refused_by));
+    feed(*e, channel::LocalOp{local, op});
+    return local;
+}
+
+void ChannelManager::end_of_turn() {
+    std::vector<Entry*> touched;
+    touched.swap(m_touched);
+    for (Entry* e : touched) {
+        e->touched = false;
+        flush(*e);
+    }
+    store_heads();
+}
+
+void ChannelManager::flush(Entry& e) {
+    if (e.turns_in_flight >= kMaxTurnsPerChannel) return touch(e);  // again when the store has caught up
+    const std::size_t waiting = e.channel.queue.size();
+    feed(e, channel::Flush{});
+    // feed() touched it; it needs another turn only while the queue shrinks, for more than one update's worth of ops.
+    const bool more = !e.channel.queue.empty() && e.channel.queue.size() < waiting;
+    if (more) return;
+    e.touched = false;
+    std::erase(m_touched, &e);
+}
+
+void ChannelManager::will_store(Entry& e) {
+    if (e.stored) return;
+    e.stored = true;
+    m_stored.push_back(&e);
+}
+
+void ChannelManager::store_heads() {
+    if (m_stored.empty()) return;
+    std::vector<Entry*> stored;
+    stored.swap(m_stored);
+    for (Entry* e : stored) {
+        e->stored = false;
+        ++e->turns_in_flight;
+        if (!e->head_dirty) continue;
+        e->head_dirty = false;
+        const Channel& c = e->channel;
+        ChannelRow row{c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version};
+        m_parts.outbox.persist([row = std::move(row), now = m_parts.now_ms](Database& db) { put_channel(db, row, now); });
+    }
+    m_parts.outbox.when_durable([stored = std::move(stored)] {
+        for (Entry* e : stored) --e->turns_in_flight;
+    });
+}
+
+void ChannelManager::tick() {
+    for (auto& [id, e] : m_entries) {
+        if (e->channel.status == channel::Status::closed) continue;
+        feed(*e, channel::Tick{});
+        m_local.settle_unresolved(e->channel);
+    }
+}
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <map>
+#include <unordered_map>
+
+#include "daemon/node/local_ops.h"
+#include "daemon/node/node_parts.h"
+
+namespace hedgerow::daemon {
+
+/// What the core wants done on chain; performed by Disputes.
+class ChainEffects {
+  public:
+    virtual ~ChainEffects() = default;
+    virtual void challenge(const channel::Channel& channel) = 0;
+    virtual void respond(const channel::Channel& channel) = 0;
+    virtual void close_ready(const channel::Channel& channel, const channel::CloseReady& close) = 0;
+    virtual void withdraw_ready(const channel::Channel& channel, const channel::WithdrawReady& withdraw) = 0;
+    virtual void status_changed(const channel::Channel& channel) = 0;
+};
+
+/// Every channel of the node: steps the core, and performs its effects in order behind the turn's one commit (DESIGN 5.4).
+class ChannelManager {
+  public:
+    /// Turns of one channel that may wait for the disk before its next update is cut: more only makes more, smaller updates.
+    static constexpr std::size_t kMaxTurnsPerChannel = 2;
+
+    ChannelManager(NodeParts& parts, ChainEffects& chain_effects);
+
+    /// Every stored channel and what was in flight; throws StoreError{corrupt} where one does not restore. After an accepted stale
+    /// database every channel is recovering (DESIGN 5.7).
+    void restore(bool stale);
+    /// A channel whose opening is agreed; stored with this turn.
+    channel::Channel& add(channel::Channel channel, std::uint32_t signer_index);
+
+    [[nodiscard]] const channel::Channel* find(const channel::ChannelId& id) const;
+    [[nodiscard]] std::vector<const channel::Channel*> all() const;
+    [[nodiscard]] std::size_t count_not_closed() const;
+
+    void feed(const channel::ChannelId& id, const channel::Input& input);
+    void feed_all(const channel::Input& input);
+    void on_ready(const channel::NodeId& peer);
+    void on_lost(const channel::NodeId& peer);
+    /// A message about a channel; faults are answered by name and change nothing.
+    void on_message(const channel::NodeId& peer, channel::PeerMessage message);
+
+    void submit(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
+    channel::LocalId submit(const channel::ChannelId& id, const channel::Op& op, std::function<void(channel::Rule)> refused);
+
+    /// Cuts updates and signs what came together, then adds the changed heads to the turn's commit.
+    void end_of_turn();
+    void tick();
+
+  private:
+    struct Entry {
+        channel::Channel channel;
+        std::uint32_t signer_index = 0;
+        bool touched = false;
+        bool head_dirty = false;
+        bool stored = false;  ///< something of it is in this turn's commit
+        std::size_t turns_in_flight = 0;
+        std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>> nets;  ///< of versions being agreed
+    };
+
+    [[nodiscard]] Entry* entry(const channel::ChannelId& id);
+    void feed(Entry& entry, const channel::Input& input);
+    void touch(Entry& entry);
+    [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel, const channel::PeerMessage& message) const;
+    void market_message(const channel::Channel& channel, const channel::PeerMessage& message);
+    void flush(Entry& entry);
+    void will_store(Entry& entry);
+    void store_heads();
+
+    // effects.cpp: one a kind of effect
+    void perform(Entry& entry, const channel::Effects& effects);
+    void perform(Entry& entry, const channel::SignState& effect);
+    void perform(Entry& entry, const channel::SignClose& effect);
+    void perform(Entry& entry, const channel::SignWithdraw& effect);
+    void perform(Entry& entry, const channel::PersistHead& effect);
+    void perform(Entry& entry, const channel::PersistUpdate& effect);
+    void perform(Entry& entry, const channel::Send& effect);
+    void perform(Entry& entry, const channel::OpAccepted& effect);
+    void perform(Entry& entry, const channel::OpAgreed& effect);
+    void perform(Entry& entry, const channel::OpRefused& effect);
+    void perform(Entry& entry, const channel::StateAgreed& effect);
+    void perform(Entry& entry, const channel::StatusChanged& effect);
+    void perform(Entry& entry, const channel::PeerFault& effect);
+    void perform(Entry& entry, const channel::WithdrawReady& effect);
+    void perform(Entry& entry, const channel::CloseReady& effect);
+    void perform(Entry& entry, const channel::SubmitChallenge& effect);
+    void perform(Entry& entry, const channel::SubmitRespond& effect);
+    void store_record(Entry& entry, const channel::Bytes& record);
+    [[nodiscard]] channel::List<channel::Amount, channel::kMaxAssets> net_after(const Entry& entry, std::uint64_t version) const;
+
+    NodeParts& m_parts;
+    ChainEffects& m_chain_effects;
+    LocalOps m_local;
+    std::map<channel::ChannelId, std::unique_ptr<Entry>> m_entries;
+    std::multimap<channel::NodeId, Entry*> m_by_peer;
+    std::vector<Entry*> m_touched;
+    std::vector<Entry*> m_stored;
+};
+
+/// The channel that a message is about; nothing for one about none.
+[[nodiscard]] std::optional<channel::ChannelId> channel_of(const channel::PeerMessage& message);
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "channel/settle/settlement.h"
+#include "daemon/node/channel_manager.h"
+#include "daemon/node/node_parts.h"
+#include "wallet/chain/contract_calls.h"
+#include "wallet/chain/contract_events.h"
+
+namespace hedgerow::daemon {
+
+/// A price that a settlement may read, and what the chain has of it.
+struct PriceNeed {
+    channel::Feed feed;
+    std::uint64_t time_s = 0;
+    bool operator<(const PriceNeed& o) const { return std::tie(feed, time_s) < std::tie(o.feed, o.time_s); }
+};
+
+/// What the chain says about a dispute, in one look.
+struct DisputeLook {
+    bool failed = false;             ///< the node did not answer everything
+    std::uint64_t now_s = 0;         ///< of the newest block
+    wallet::DisputeView view;
+    std::vector<channel::Holdings> holdings;
+    bool is_final = false;
+    std::map<PriceNeed, wallet::AttestedView> attested;
+    std::map<channel::LockHash, std::uint64_t> revealed;
+    channel::SettleAnswer answer;
+};
+
+/// Everything the node does on chain about its channels: challenge, answer, reveal, attest, settle, claim, close and withdraw. Each is a job of
+/// the transaction manager under a name of its own, so that nothing happens twice and everything survives a restart.
+class Disputes final : public ChainEffects {
+  public:
+    explicit Disputes(NodeParts& parts) : m_parts(parts) {}
+
+    // ChainEffects
+    void challenge(const channel::Channel& channel) override;
+    void respond(const channel::Channel& channel) override;
+    void close_ready(const channel::Channel& channel, const channel::CloseReady& close) override;
+    void withdraw_ready(const channel::Channel& channel, const channel::WithdrawReady& withdraw) override;
+    void status_changed(const channel::Channel& channel) override;
+
+    /// The state that the contract has recorded: settle needs all of it.
+    void remember(const channel::ChannelId& id, const channel::State& state);
+    void claim(const wallet::Held& held, std::uint64_t block, std::uint64_t log_index);
+    /// What was under way when the node stopped.
+    void resume();
+    /// At every block, and now and then.
+    void tick();
+
+    // Who waits for the transaction of their close or withdrawal.
+    void wait_for_challenge(const channel::ChannelId& id, Answer<channel::TxHash> done);
+    void wait_for_close(const channel::ChannelId& id, Answer<channel::TxHash> done);
+    void wait_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total, Answer<channel::TxHash> done);
+    void stop_waiting_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total, const Fault& fault);
+    void stop_waiting_for_close(const channel::ChannelId& id, const Fault& fault);
+
+  private:
+    struct WithdrawKey {
+        channel::ChannelId id;
+        std::uint8_t asset = 0;
+        channel::Amount total;
+        bool operator<(const WithdrawKey& o) const { return std::tie(id, asset, total) < std::tie(o.id, o.asset, o.total); }
+    };
+
+    void submit(const std::string& id, channel::Bytes data, wallet::TxPurpose purpose, std::uint64_t deadline_s, Answer<channel::TxHash> done);
+    [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id) const;
+    [[nodiscard]] std::optional<channel::State> recorded_state(const channel::Channel& channel) const;
+    void look(const channel::Channel& channel);
+    void act(const channel::ChannelId& id, const DisputeLook& look);
+    void reveal(const channel::Channel& channel, const channel::State& state, const DisputeLook& look);
+    void attest(const channel::Channel& channel, const DisputeLook& look);
+    void settle(const channel::Channel& channel, const channel::State& state, const DisputeLook& look);
+
+    NodeParts& m_parts;
+    std::map<channel::ChannelId, channel::State> m_recorded;
+    std::set<channel::ChannelId> m_looking;
+    std::map<channel::ChannelId, std::uint64_t> m_next_look_ms;
+    std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_challenges;
+    std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_closes;
+    std::multimap<WithdrawKey, Answer<channel::TxHash>> m_withdrawals;
+};
+
+/// Asks the chain all that settling that state depends on; blocking, for the chain's thread.
+[[nodiscard]] DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& contract, const channel::ChannelId& id,
+                                          const channel::Terms& terms, const channel::State& state);
+
+}  // namespace hedgerow::daemon

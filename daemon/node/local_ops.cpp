@@ -1,0 +1,181 @@
+#include "daemon/node/local_ops.h"
+
+#include "channel/crypto/keccak.h"
+
+namespace hedgerow::daemon {
+
+using channel::ChannelId;
+using channel::LocalId;
+using channel::Rule;
+
+namespace {
+
+constexpr const char* kKind = "op";
+
+channel::Hash request_hash(const ChannelId& id, const channel::Op& op) { return channel::keccak256({id.view(), channel::wire_encode(op)}); }
+
+void answer_all(std::vector<Answer<OpDone>>& answers, const Result<OpDone>& result) {
+    for (const Answer<OpDone>& done : answers) {
+        if (done) done(result);
+    }
+    answers.clear();
+}
+
+OpDone done_of(const ClientRefRow& row) {
+    OpDone out;
+    out.channel = row.channel.value_or(ChannelId());
+    out.version = row.version.value_or(0);
+    out.index = static_cast<std::uint16_t>(row.op.value_or(0));
+    out.timestamp_ms = channel::wire_decode<std::uint64_t>(row.result).value_or(0);
+    return out;
+}
+
+}  // namespace
+
+void LocalOps::restore() {
+    for (ClientRefRow& row : pending_client_refs(m_parts.reader)) {
+        if (row.kind != kKind || !row.channel) continue;
+        const ChannelId id = *row.channel;
+        m_unresolved.emplace(id, Unresolved{std::move(row), {}});
+    }
+}
+
+bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const channel::Op& op, Answer<OpDone>& done) {
+    const channel::Hash request = request_hash(id, op);
+    const auto reused = [&] {
+        done(daemon::refused(Rule::client_ref_reused));
+        return true;
+    };
+    if (const auto live = m_by_ref.find(ref); live != m_by_ref.end()) {
+        Waiting& waiting = m_waiting.at(live->second);
+        if (waiting.request != request) return reused();
+        waiting.done.push_back(std::move(done));
+        return true;
+    }
+    for (auto& [channel_id, unresolved] : m_unresolved) {
+        if (unresolved.row.ref != ref) continue;
+        if (unresolved.row.request != request) return reused();
+        unresolved.done.push_back(std::move(done));
+        return true;
+    }
+    const auto row = find_client_ref(m_parts.reader, ref);
+    if (!row) return false;
+    if (row->kind != kKind || row->request != request) return reused();
+    if (row->outcome != RefOutcome::done) return false;  // it was not done: it may be tried again
+    done(done_of(*row));
+    return true;
+}
+
+LocalId LocalOps::begin(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
+    Waiting waiting;
+    waiting.channel = id;
+    waiting.ref = ref;
+    waiting.created_ms = m_parts.now_ms;
+    if (!ref.empty()) waiting.request = request_hash(id, op);
+    waiting.done.push_back(std::move(done));
+    if (!ref.empty()) m_by_ref[ref] = m_next;
+    m_waiting.emplace(m_next, std::move(waiting));
+    return m_next++;
+}
+
+LocalId LocalOps::begin(std::function<void(Rule)> refused) {
+    Waiting waiting;
+    waiting.refused = std::move(refused);
+    m_waiting.emplace(m_next, std::move(waiting));
+    return m_next++;
+}
+
+void LocalOps::store(const ClientRefRow& row) {
+    m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+}
+
+void LocalOps::accepted(const channel::Channel& channel, LocalId id, std::uint64_t version) {
+    const auto it = m_waiting.find(id);
+    if (it == m_waiting.end() || it->second.ref.empty()) return;
+    for (const channel::PendingUpdate& pending : channel.pending) {
+        if (pending.update.version != version) continue;
+        const auto at = std::find(pending.local_ids.begin(), pending.local_ids.end(), id);
+        if (at == pending.local_ids.end()) continue;
+        const Waiting& w = it->second;
+        const auto index = static_cast<std::uint64_t>(at - pending.local_ids.begin());
+        store({w.ref, kKind, w.request, RefOutcome::pending, w.channel, version, index, Rule::none, {}, w.created_ms});
+    }
+}
+
+void LocalOps::agreed(const channel::Channel& channel, const channel::OpAgreed& op) {
+    if (op.local_id == 0) return agreed_unresolved(channel, op);
+    const auto it = m_waiting.find(op.local_id);
+    if (it == m_waiting.end()) return;
+    Waiting waiting = std::move(it->second);
+    m_waiting.erase(it);
+    if (!waiting.ref.empty()) {
+        store({waiting.ref, kKind, waiting.request, RefOutcome::done, channel.id, op.version, op.index, Rule::none,
+               channel::wire_encode(op.timestamp_ms), waiting.created_ms});
+    }
+    if (waiting.done.empty()) return;
+    m_parts.outbox.when_durable([this, waiting = std::move(waiting), result = OpDone{channel.id, op.version, op.index, op.timestamp_ms}]() mutable {
+        if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
+        answer_all(waiting.done, result);
+    });
+}
+
+/// After a restart ops come back without a number. Where an op was put into another update since, what it says tells it.
+void LocalOps::agreed_unresolved(const channel::Channel& channel, const channel::OpAgreed& op) {
+    if (op.entry.origin() != channel.me) return;
+    const auto [first, last] = m_unresolved.equal_range(channel.id);
+    if (first == last) return;
+    auto found = std::find_if(first, last, [&](const auto& e) { return e.second.row.version == op.version && e.second.row.op == op.index; });
+    if (found == last) {
+        const channel::Hash request = request_hash(channel.id, op.entry.op);
+        found = std::find_if(first, last, [&](const auto& e) { return e.second.row.request == request; });
+    }
+    if (found == last) return;
+    Unresolved unresolved = std::move(found->second);
+    m_unresolved.erase(found);
+    finish(std::move(unresolved), channel, op);
+}
+
+void LocalOps::finish(Unresolved unresolved, const channel::Channel& channel, const channel::OpAgreed& op) {
+    ClientRefRow& row = unresolved.row;
+    row.outcome = RefOutcome::done;
+    row.channel = channel.id;
+    row.version = op.version;
+    row.op = op.index;
+    row.result = channel::wire_encode(op.timestamp_ms);
+    store(row);
+    m_parts.outbox.when_durable([unresolved = std::move(unresolved)]() mutable { answer_all(unresolved.done, done_of(unresolved.row)); });
+}
+
+void LocalOps::refused(LocalId id, Rule rule) {
+    const auto it = m_waiting.find(id);
+    if (it == m_waiting.end()) return;
+    Waiting waiting = std::move(it->second);
+    m_waiting.erase(it);
+    if (!waiting.ref.empty()) {
+        store({waiting.ref, kKind, waiting.request, RefOutcome::refused, waiting.channel, std::nullopt, std::nullopt, rule, {},
+               waiting.created_ms});
+    }
+    m_parts.outbox.when_durable([this, waiting = std::move(waiting), rule]() mutable {
+        if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
+        answer_all(waiting.done, daemon::refused(rule));
+        if (waiting.refused) waiting.refused(rule);
+    });
+}
+
+void LocalOps::settle_unresolved(const channel::Channel& channel) {
+    if (!m_unresolved.contains(channel.id)) return;
+    const bool quiet = channel.pending.empty() && channel.queue.empty();
+    const bool over = channel.status == channel::Status::closed;
+    if (!over && !(quiet && channel.connected)) return;
+    const auto [first, last] = m_unresolved.equal_range(channel.id);
+    for (auto it = first; it != last; ++it) {
+        ClientRefRow& row = it->second.row;
+        row.outcome = RefOutcome::refused;
+        row.rule = Rule::peer_disconnected;
+        store(row);
+        m_parts.outbox.when_durable([answers = std::move(it->second.done)]() mutable { answer_all(answers, daemon::refused(Rule::peer_disconnected)); });
+    }
+    m_unresolved.erase(first, last);
+}
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <unordered_map>
+
+#include "daemon/node/node_parts.h"
+#include "daemon/store/channel_store.h"
+
+namespace hedgerow::daemon {
+
+/// Ops that somebody here asked for: who waits for each, and under which reference, so that the same reference never acts twice, whatever
+/// crashes in between.
+///
+/// A reference is stored as pending with the update that holds its op (leader), and as done with the signature that makes it agreed. A
+/// follower's op that is not agreed when it crashes is never done: its proposal is unknown afterwards (spec 6.3).
+class LocalOps {
+  public:
+    static constexpr std::size_t kMaxWaiting = 262'144;
+
+    explicit LocalOps(NodeParts& parts) : m_parts(parts) {}
+
+    /// References that were pending when the node stopped.
+    void restore();
+
+    /// What is known of the reference already: true where `done` has been or will be answered and nothing is to be submitted.
+    [[nodiscard]] bool answered_before(const ClientRef& ref, const channel::ChannelId& id, const channel::Op& op, Answer<OpDone>& done);
+    [[nodiscard]] bool full() const { return m_waiting.size() >= kMaxWaiting; }
+    /// A new number for an op, while not full().
+    [[nodiscard]] channel::LocalId begin(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
+    [[nodiscard]] channel::LocalId begin(std::function<void(channel::Rule)> refused);
+
+    // Effects of the core, in order; they store at once and answer when durable.
+    void accepted(const channel::Channel& channel, channel::LocalId id, std::uint64_t version);
+    void agreed(const channel::Channel& channel, const channel::OpAgreed& op);
+    void refused(channel::LocalId id, channel::Rule rule);
+    /// Everything of that channel that a restart left unresolved and that cannot be done any more.
+    void settle_unresolved(const channel::Channel& channel);
+
+  private:
+    struct Waiting {
+        channel::ChannelId channel;
+        ClientRef ref;
+        channel::Hash request;
+        std::uint64_t created_ms = 0;
+        std::vector<Answer<OpDone>> done;
+        std::function<void(channel::Rule)> refused;
+    };
+    struct Unresolved {
+        ClientRefRow row;
+        std::vector<Answer<OpDone>> done;
+    };
+
+    void store(const ClientRefRow& row);
+    void finish(Unresolved unresolved, const channel::Channel& channel, const channel::OpAgreed& op);
+    void agreed_unresolved(const channel::Channel& channel, const channel::OpAgreed& op);
+
+    NodeParts& m_parts;
+    channel::LocalId m_next = 1;
+    std::unordered_map<channel::LocalId, Waiting> m_waiting;
+    std::unordered_map<ClientRef, channel::LocalId> m_by_ref;
+    std::multimap<channel::ChannelId, Unresolved> m_unresolved;
+};
+
+}  // namespace hedgerow::daemon

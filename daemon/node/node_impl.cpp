@@ -1,0 +1,341 @@
+#include "daemon/node/node_impl.h"
+
+#include <sodium.h>
+
+#include "daemon/chain/http_transport.h"
+#include "daemon/net/peer_uri.h"
+#include "daemon/node/clock.h"
+#include "daemon/store/schema.h"
+
+namespace hedgerow::daemon {
+
+using channel::Rule;
+
+namespace {
+
+constexpr std::uint64_t kTickMs = 1'000;
+constexpr std::uint64_t kMarketTickMs = 100;
+constexpr std::uint64_t kIdleChainTickMs = 15'000;
+constexpr int kExitStore = 3;
+constexpr int kExitError = 4;
+
+channel::Hash separator_of(const NodeOptions& options) { return channel::domain_separator({options.chain_id, options.adjudicator}); }
+
+}  // namespace
+
+NodeStore::NodeStore(const NodeOptions& options, std::function<void()> on_fatal) {
+    const std::filesystem::path path = options.datadir / "node.sqlite";
+    DatabaseOptions database;
+    database.path = path;
+    database.migrations = node_schema();
+    database.accept_stale = options.accept_stale_database;
+    auto opened = std::make_unique<Database>(database);
+    stale = opened->accepted_stale();
+    writer = std::make_unique<Writer>(std::move(opened), [on_fatal = std::move(on_fatal)](const StoreError& error) {
+        LOG_ERROR("database error; the node stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
+        on_fatal();
+    });
+    reader = Database::open_reader(path);
+    outbox = std::make_unique<Outbox>(*writer);
+}
+
+Node::Impl::Impl(NodeOptions given)
+    : options(std::move(given)),
+      loop(wall_clock_ms),
+      store(options,
+            [this] {
+                failed.store(true);
+                loop.stop();
+            }),
+      parts{.options = options, .loop = loop, .outbox = *store.outbox, .reader = *store.reader, .separator = separator_of(options)} {
+    parts.now_ms = loop.now_ms();
+    if (const auto halted = get_meta(*store.reader, "halted")) parts.halted = !halted->empty() && halted->front() != 0;
+    start_loop();
+}
+
+Node::Impl::~Impl() { shut_down(); }
+
+// --- the loop ---------------------------------------------------------------------------------------------------------
+
+void Node::Impl::start_loop() {
+    loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
+    loop.at_end_of_turn([this] { end_turn(); });
+    loop.gate_inputs([this] { return store.outbox->accepts(); });
+    loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
+    loop.every(kTickMs, [this] { tick(); });
+    loop.every(kMarketTickMs, [this] {
+        if (parts.market != nullptr && channels) parts.market->on_tick(parts.now_ms);
+    });
+}
+
+void Node::Impl::end_turn() {
+    if (channels) channels->end_of_turn();
+    // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
+    if (store.outbox->end_turn()) loop.post_completion([] {});
+}
+
+void Node::Impl::tick() {
+    if (!channels) return;
+    peers->tick();
+    openings->tick();
+    channels->tick();
+    disputes->tick();
+    const std::uint64_t since = parts.now_ms - m_last_chain_tick_ms;
+    if (since < kIdleChainTickMs && !transactions->has_live()) return;
+    m_last_chain_tick_ms = parts.now_ms;
+    transactions->tick(parts.now_ms);
+}
+
+int Node::Impl::run() {
+    try {
+        loop.run();
+        if (!failed.load()) {
+            end_turn();
+            store.writer->flush();
+            store.writer->drain();
+        }
+    } catch (const StoreError& error) {
+        failed.store(true);
+        LOG_ERROR("the node stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
+    } catch (const std::exception& error) {
+        LOG_ERROR("the node stops", {"text", error.what()});
+        shut_down();
+        return kExitError;
+    }
+    shut_down();
+    return failed.load() ? kExitStore : 0;
+}
+
+/// Inputs first, then what they feed: nothing is left that could call into what is gone.
+void Node::Impl::shut_down() {
+    if (m_seed_thread.joinable()) m_seed_thread.join();
+    follower.reset();
+    transport.reset();
+    chain.reset();
+    questions.reset();
+    if (!failed.load() && store.writer) store.writer->flush();
+}
+
+// --- wallet -----------------------------------------------------------------------------------------------------------
+
+bool Node::Impl::wallet_exists() const { return keys != nullptr || std::filesystem::exists(wallet_path()); }
+
+void Node::Impl::with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then) {
+    if (m_seed_busy) return then(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
+    if (m_seed_thread.joinable()) m_seed_thread.join();
+    m_seed_busy = true;
+    m_seed_thread = std::thread([this, work = std::move(work), then = std::move(then)] {
+        // Argon2id takes about a second by design; the node must not stand still for it.
+        auto seed = std::make_shared<std::optional<SeedResult>>();
+        try {
+            seed->emplace(work());
+        } catch (const std::exception& error) {
+            LOG_ERROR("wallet file", {"text", error.what()});
+        }
+        loop.post_completion([this, seed, then] {
+            m_seed_busy = false;
+            if (!*seed) return then(channel::Unexpected{rpc::from_node_error(rpc::NodeError::file_unusable)});
+            if (!**seed) return then(channel::Unexpected{fault_of((*seed)->error())});
+            then(&(*seed)->value());
+        });
+    });
+}
+
+void Node::Impl::create_wallet(std::string password, Answer<std::string> done) {
+    if (wallet_exists()) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::wallet_exists)});
+    with_seed(
+        [path = wallet_path(), password = std::move(password)]() mutable -> SeedResult {
+            wallet::MasterSeed seed = wallet::MasterSeed::generate();
+            const auto created = wallet::create_seed_file(path, seed, password);
+            sodium_memzero(password.data(), password.size());
+            if (!created) return channel::Unexpected{created.error()};
+            return seed;
+        },
+        [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
+            if (!seed) return done(channel::Unexpected{seed.error()});
+            const wallet::SecretBytes phrase = (*seed)->mnemonic();
+            const auto taken = take_seed(std::move(**seed));
+            if (!taken) return done(channel::Unexpected{taken.error()});
+            done(std::string(reveal_text(phrase)));
+        });
+}
+
+void Node::Impl::restore_wallet(std::string password, std::string mnemonic, Answer<channel::Address> done) {
+    if (wallet_exists()) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::wallet_exists)});
+    with_seed(
+        [path = wallet_path(), password = std::move(password), mnemonic = std::move(mnemonic)]() mutable -> SeedResult {
+            auto seed = wallet::MasterSeed::from_mnemonic(mnemonic);
+            sodium_memzero(mnemonic.data(), mnemonic.size());
+            const auto created = seed ? wallet::create_seed_file(path, *seed, password) : wallet::WalletExpected<void>(channel::Unexpected{seed.error()});
+            sodium_memzero(password.data(), password.size());
+            if (!created) return channel::Unexpected{created.error()};
+            return seed;
+        },
+        [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
+            done(seed ? take_seed(std::move(**seed)) : Result<channel::Address>(channel::Unexpected{seed.error()}));
+        });
+}
+
+void Node::Impl::unlock_wallet(std::string password, Answer<channel::Address> done) {
+    with_seed(
+        [path = wallet_path(), password = std::move(password)]() mutable -> SeedResult {
+            auto seed = wallet::open_seed_file(path, password);
+            sodium_memzero(password.data(), password.size());
+            return seed;
+        },
+        [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
+            done(seed ? take_seed(std::move(**seed)) : Result<channel::Address>(channel::Unexpected{seed.error()}));
+        });
+}
+
+/// The first seed starts the node's money side; a later one only unlocks.
+Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed) {
+    if (keys == nullptr) {
+        start(std::move(seed));
+    } else if (const auto unlocked = keys->keyring().unlock(std::move(seed)); !unlocked) {
+        return channel::Unexpected{fault_of(unlocked.error())};
+    }
+    return keys->owners().front();
+}
+
+// --- start ------------------------------------------------------------------------------------------------------------
+
+void Node::Impl::start(wallet::MasterSeed seed) {
+    keys = std::make_unique<NodeKeys>(std::move(seed));
+    parts.keys = keys.get();
+    const channel::NodeId me = keys->keyring().identity().node_id();
+    if (const auto known = get_meta(*store.reader, "node_id"); known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
+        throw StoreError(StoreErrorKind::foreign_application, "the database belongs to another wallet");
+    }
+    store.outbox->persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
+    keys->keyring().set_halted(parts.halted);
+    if (auto imports = get_meta(*store.reader, "sealed_imports")) {
+        if (const auto loaded = keys->keyring().load_imports(std::move(*imports)); !loaded) {
+            LOG_ERROR("imported keys cannot be opened", {"error", wallet_fault_name(loaded.error())});
+        }
+    }
+    start_chain();
+    start_peers();
+    LOG_INFO("node", {"id", me}, {"port", transport->port()}, {"account", channel::checksum_address(keys->owners().front())},
+             {"channels", channels->all().size()});
+}
+
+void Node::Impl::start_chain() {
+    parts.revealed = all_revealed(*store.reader);
+    chain = std::make_unique<ChainWorker>(make_http_transport(options.chain_url), options.chain_id);
+    questions = std::make_unique<ChainWorker>(make_http_transport(options.chain_url), options.chain_id);
+    parts.chain = chain.get();
+    parts.questions = questions.get();
+    loop.watch(chain->fd(), [this] { chain->run_completions(); });
+    loop.watch(questions->fd(), [this] { questions->run_completions(); });
+    wallet::FeePolicy fees = options.fees;
+    fees.confirmations = options.confirmations;
+    transactions = std::make_unique<TxService>(loop, *store.outbox, *chain, keys->transactions(), options.chain_id, fees);
+    parts.transactions = transactions.get();
+    if (const auto restored = transactions->restore(all_tx_jobs(*store.reader)); !restored) {
+        throw StoreError(StoreErrorKind::corrupt, std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
+    }
+}
+
+void Node::Impl::start_peers() {
+    disputes = std::make_unique<Disputes>(parts);
+    channels = std::make_unique<ChannelManager>(parts, *disputes);
+    parts.channels = channels.get();
+    channels->restore(store.stale);
+    openings = std::make_unique<Openings>(parts);
+    openings->restore();
+    chain_events = std::make_unique<ChainEvents>(parts, *disputes);
+    transport = std::make_unique<Transport>(options.transport, keys->transport_keys());
+    peers = std::make_unique<PeerManager>(parts, *transport, *this);
+    parts.peers = peers.get();
+    chain_ops = std::make_unique<ChainOps>(parts, *openings, *disputes);
+    loop.watch(transport->event_fd(), [this] { peers->drain(); });
+
+    std::optional<FollowerCursor> cursor;
+    if (const auto text = get_meta(*store.reader, "chain_cursor")) {
+        auto read = read_cursor({reinterpret_cast<const char*>(text->data()), text->size()});
+        if (!read) throw StoreError(StoreErrorKind::corrupt, "chain_cursor");
+        if (!read->blocks.empty()) {
+            parts.height = read->blocks.back().number;
+            parts.chain_time_s = read->blocks.back().timestamp;
+        }
+        cursor = std::move(*read);
+    }
+    FollowerConfig config;
+    config.tracker = {options.chain_id, options.adjudicator, options.adjudicator_block, options.confirmations};
+    config.poll_ms = options.chain_poll_ms;
+    auto started = ChainFollower::start(make_http_transport(options.chain_url), config, std::move(cursor));
+    if (!started) throw StoreError(StoreErrorKind::corrupt, std::string("chain cursor: ").append(chain_fault_name(started.error().fault)));
+    follower = std::move(*started);
+    loop.watch(follower->fd(), [this] { chain_batches(); });
+
+    std::vector<std::string> uris;
+    for (const PeerRow& row : all_peers(*store.reader)) uris.push_back(row.uri);
+    uris.insert(uris.end(), options.peers.begin(), options.peers.end());
+    peers->restore(uris);
+    disputes->resume();
+    chain_ops->resume();
+}
+
+void Node::Impl::chain_batches() {
+    for (const ChainBatch& batch : follower->take()) {
+        chain_events->take(batch);
+        if (batch.inputs.empty()) continue;
+        m_last_chain_tick_ms = parts.now_ms;
+        transactions->tick(parts.now_ms);
+        disputes->tick();
+    }
+}
+
+// --- the node ---------------------------------------------------------------------------------------------------------
+
+NodeInfo Node::Impl::info() const {
+    NodeInfo out;
+    out.chain_id = options.chain_id;
+    out.adjudicator = options.adjudicator;
+    out.height = parts.height;
+    out.halted = parts.halted;
+    out.wallet_exists = wallet_exists();
+    out.wallet_locked = keys == nullptr || keys->locked();
+    if (!keys) return out;
+    out.node_id = keys->keyring().identity().node_id();
+    const std::string& host = options.advertised_host.empty() ? options.transport.listen_host : options.advertised_host;
+    if (transport) out.uri = format_peer_uri({out.node_id, host, transport->port()});
+    if (follower) out.synced = follower->status().synced && chain_events->synced();
+    if (channels) out.channels = channels->count_not_closed();
+    return out;
+}
+
+void Node::Impl::set_halted(bool halted) {
+    if (parts.halted == halted) return;
+    parts.halted = halted;
+    LOG_WARN("emergency stop", {"halted", halted});
+    if (keys) keys->keyring().set_halted(halted);
+    store.outbox->persist([halted](Database& db) {
+        const std::array<std::uint8_t, 1> value{static_cast<std::uint8_t>(halted ? 1 : 0)};
+        put_meta(db, "halted", value);
+    });
+    if (parts.market != nullptr) parts.market->on_halt(halted);
+    if (channels) channels->feed_all(channel::Tick{});
+}
+
+void Node::Impl::on_ready(const channel::NodeId& peer) {
+    openings->on_ready(peer);
+    channels->on_ready(peer);
+}
+
+void Node::Impl::on_lost(const channel::NodeId& peer) { channels->on_lost(peer); }
+
+void Node::Impl::on_message(const channel::NodeId& peer, channel::PeerMessage message) {
+    std::visit(
+        [&](auto& m) {
+            if constexpr (requires { openings->on_message(peer, m); }) {
+                openings->on_message(peer, m);
+            } else {
+                channels->on_message(peer, std::move(message));
+            }
+        },
+        message);
+}
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "channel/crypto/signature.h"
+#include "daemon/chain/follower.h"
+#include "daemon/node/chain_events.h"
+#include "daemon/node/chain_ops.h"
+#include "daemon/node/disputes.h"
+#include "daemon/node/history.h"
+#include "daemon/node/node.h"
+#include "daemon/node/opening.h"
+#include "daemon/node/peer_manager.h"
+#include "daemon/node/tx_service.h"
+#include "wallet/keys/seed_file.h"
+
+namespace hedgerow::daemon {
+
+/// The node's database: one writer with a thread of its own, one reader on the node thread.
+struct NodeStore {
+    NodeStore(const NodeOptions& options, std::function<void()> on_fatal);
+    bool stale = false;  ///< the operator insisted on a database that is older than what this node once committed
+    std::unique_ptr<Writer> writer;
+    std::unique_ptr<Database> reader;
+    std::unique_ptr<Outbox> outbox;
+};
+
+/// The parts of a node in the order in which they start, and the one order in which they end.
+struct Node::Impl final : PeerManager::Events {
+    explicit Impl(NodeOptions given);
+    ~Impl() override;
+
+    [[nodiscard]] int run();
+    [[nodiscard]] NodeInfo info() const;
+    void set_halted(bool halted);
+
+    // Wallet: what is slow runs on a thread of its own, one at a time.
+    [[nodiscard]] std::filesystem::path wallet_path() const { return options.datadir / "wallet.seed"; }
+    [[nodiscard]] bool wallet_exists() const;
+    void create_wallet(std::string password, Answer<std::string> done);
+    void restore_wallet(std::string password, std::string mnemonic, Answer<channel::Address> done);
+    void unlock_wallet(std::string password, Answer<channel::Address> done);
+
+    /// Whether the wallet was opened since start; else answers wallet_locked or wallet_missing.
+    template <typename T>
+    [[nodiscard]] bool ready(const Answer<T>& done) const {
+        if (chain_ops != nullptr) return true;
+        done(wallet_exists() ? Result<T>(refused(channel::Rule::wallet_locked))
+                             : Result<T>(channel::Unexpected{rpc::from_node_error(rpc::NodeError::wallet_missing)}));
+        return false;
+    }
+
+    // PeerManager::Events
+    void on_ready(const channel::NodeId& peer) override;
+    void on_lost(const channel::NodeId& peer) override;
+    void on_message(const channel::NodeId& peer, channel::PeerMessage message) override;
+
+    const NodeOptions options;
+    EventLoop loop;
+    std::atomic<bool> failed{false};
+    NodeStore store;
+    NodeParts parts;
+    // From here on: once the wallet is open.
+    std::unique_ptr<NodeKeys> keys;
+    std::unique_ptr<ChainWorker> chain;
+    std::unique_ptr<ChainWorker> questions;
+    std::unique_ptr<TxService> transactions;
+    std::unique_ptr<Disputes> disputes;
+    std::unique_ptr<ChannelManager> channels;
+    std::unique_ptr<Openings> openings;
+    std::unique_ptr<ChainEvents> chain_events;
+    std::unique_ptr<ChainOps> chain_ops;
+    std::unique_ptr<Transport> transport;
+    std::unique_ptr<PeerManager> peers;
+    std::unique_ptr<ChainFollower> follower;
+
+  private:
+    using SeedResult = wallet::WalletExpected<wallet::MasterSeed>;
+
+    void start_loop();
+    void end_turn();
+    void tick();
+    void with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then);
+    [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed);
+    void start(wallet::MasterSeed seed);
+    void start_chain();
+    void start_peers();
+    void chain_batches();
+    void shut_down();
+
+    bool m_seed_busy = false;
+    std::thread m_seed_thread;
+    std::uint64_t m_last_chain_tick_ms = 0;
+};
+
+[[nodiscard]] Fault fault_of(wallet::WalletFault fault);
+
+}  // namespace hedgerow::daemon

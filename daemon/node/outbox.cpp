@@ -1,0 +1,42 @@
+#include "daemon/node/outbox.h"
+
+namespace hedgerow::daemon {
+
+void Outbox::run_all(std::vector<Action>& actions) {
+    // An action may add actions to a turn that is not in flight yet, never to this list.
+    for (Action& action : actions) action();
+    actions.clear();
+}
+
+bool Outbox::end_turn() {
+    if (m_jobs.empty()) {
+        if (m_actions.empty()) return false;
+        if (m_in_flight != 0) {
+            std::move(m_actions.begin(), m_actions.end(), std::back_inserter(*m_newest));
+            m_actions.clear();
+            return false;
+        }
+        std::vector<Action> now;
+        now.swap(m_actions);
+        run_all(now);
+        return true;
+    }
+    auto actions = std::make_shared<std::vector<Action>>(std::move(m_actions));
+    m_actions.clear();
+    auto jobs = std::make_shared<std::vector<Writer::Job>>(std::move(m_jobs));
+    m_jobs.clear();
+    const auto submitted = m_writer.submit(
+        [jobs](Database& db) {
+            for (const Writer::Job& job : *jobs) job(db);
+        },
+        [this, actions] {
+            --m_in_flight;
+            run_all(*actions);
+        });
+    if (!submitted) throw StoreError(StoreErrorKind::io, "the store has failed; nothing more is stored or sent");
+    m_newest = std::move(actions);
+    ++m_in_flight;
+    return false;
+}
+
+}  // namespace hedgerow::daemon

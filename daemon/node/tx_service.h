@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "daemon/chain/worker.h"
+#include "daemon/node/event_loop.h"
+#include "daemon/node/node_types.h"
+#include "daemon/node/outbox.h"
+#include "wallet/chain/tx_manager.h"
+
+namespace hedgerow::daemon {
+
+/// Performs the transaction manager: asks the chain what it wants to know, makes its jobs durable, then broadcasts. Jobs survive a restart
+/// and happen once per id.
+class TxService {
+  public:
+    static constexpr std::size_t kMaxWaiters = 4'096;
+    using Changed = std::function<void(const wallet::Job&)>;
+
+    TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer, std::uint64_t chain_id,
+              const wallet::FeePolicy& policy);
+    TxService(const TxService&) = delete;
+    TxService& operator=(const TxService&) = delete;
+
+    /// Jobs stored by an earlier run; before the first tick.
+    [[nodiscard]] wallet::ChainExpected<void> restore(const std::vector<std::string>& records);
+    /// Accepts the job, or answers why not. The answer is the hash of the newest variant once one was broadcast, or the job's fault. A job
+    /// that exists already is the same job; one that has failed is answered with its fault.
+    void submit(const wallet::JobRequest& request, Answer<channel::TxHash> done);
+    /// Accepts a job nobody waits for; a fault is logged by the caller's `refused` where given.
+    void submit(const wallet::JobRequest& request);
+    /// Called at every change of a job.
+    void on_change(Changed changed) { m_changed = std::move(changed); }
+    /// Looks at the chain: at every block, and every few seconds while jobs wait.
+    void tick(std::uint64_t now_ms);
+    [[nodiscard]] const wallet::Job* find(const std::string& id) const { return m_manager.find(id); }
+    [[nodiscard]] bool has_live() const { return m_manager.has_live(); }
+    [[nodiscard]] channel::U256 spendable() const { return m_manager.spendable(); }
+
+  private:
+    void observed(const wallet::ChainExpected<wallet::ChainView>& view);
+    void perform(const std::vector<wallet::TxAction>& actions);
+    void broadcast(const wallet::BroadcastTx& tx);
+    void answer_waiters(const std::string& id);
+
+    EventLoop& m_loop;
+    Outbox& m_outbox;
+    ChainWorker& m_chain;
+    wallet::TxManager m_manager;
+    std::multimap<std::string, Answer<channel::TxHash>> m_waiters;
+    Changed m_changed;
+    bool m_observing = false;
+    bool m_again = false;
+    std::shared_ptr<bool> m_alive = std::make_shared<bool>(true);
+};
+
+/// The JSON-RPC form of a chain fault.
+[[nodiscard]] Fault fault_of(wallet::ChainFault fault, std::string_view detail);
+
+}  // namespace hedgerow::daemon
