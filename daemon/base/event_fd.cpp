@@ -13,7 +13,9 @@ EventFd::EventFd() : m_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (m_fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-EventFd::~EventFd() { close(m_fd); }
+EventFd::~EventFd() {
+    close(m_fd);
+}
 
 void EventFd::signal() noexcept {
     const std::uint64_t one = 1;

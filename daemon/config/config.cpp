@@ -28,13 +28,16 @@ struct CommandLine {
     std::optional<std::string> print;
 };
 
-ConfigError error(ConfigErrorKind kind, std::string text) { return {kind, std::move(text)}; }
+ConfigError error(ConfigErrorKind kind, std::string text) {
+    return {kind, std::move(text)};
+}
 
 /// One argument that begins at argv[index], which is moved to its last word.
 Expected<Argument, ConfigError> read_argument(int argc, const char* const* argv, int& index) {
     const std::string_view word(argv[index]);
     if (!word.starts_with("--") || word.size() == 2)
-        return Unexpected{error(ConfigErrorKind::unknown_option, fmt::format("unexpected argument '{}'; see --help", word))};
+        return Unexpected{
+            error(ConfigErrorKind::unknown_option, fmt::format("unexpected argument '{}'; see --help", word))};
     const std::size_t equals = word.find('=');
     const std::string_view name = word.substr(2, equals == std::string_view::npos ? equals : equals - 2);
     const Option* option = find_option(name);
@@ -44,7 +47,8 @@ Expected<Argument, ConfigError> read_argument(int argc, const char* const* argv,
     if (*option->value_name == '\0') return Argument{option, "true"};
     // "--peer --listen" is a forgotten value, not a peer named --listen.
     if (index + 1 >= argc || std::string_view(argv[index + 1]).starts_with("--"))
-        return Unexpected{error(ConfigErrorKind::missing_value, fmt::format("--{} needs a value: {}", name, option->value_name))};
+        return Unexpected{
+            error(ConfigErrorKind::missing_value, fmt::format("--{} needs a value: {}", name, option->value_name))};
     return Argument{option, argv[++index]};
 }
 
@@ -58,7 +62,8 @@ Expected<CommandLine, ConfigError> read_arguments(int argc, const char* const* a
         auto argument = read_argument(argc, argv, index);
         if (!argument) return Unexpected{argument.error()};
         if (!seen.insert(argument->option).second && !argument->option->repeats)
-            return Unexpected{error(ConfigErrorKind::duplicate_key, fmt::format("--{} is given twice", argument->option->name))};
+            return Unexpected{
+                error(ConfigErrorKind::duplicate_key, fmt::format("--{} is given twice", argument->option->name))};
         out.arguments.push_back(std::move(*argument));
     }
     return out;
@@ -138,16 +143,26 @@ std::string public_part(const std::string& url) {
 
 std::string_view config_error_name(ConfigErrorKind kind) {
     switch (kind) {
-        case ConfigErrorKind::unknown_option: return "config_unknown_option";
-        case ConfigErrorKind::unknown_key: return "config_unknown_key";
-        case ConfigErrorKind::missing_value: return "config_missing_value";
-        case ConfigErrorKind::malformed_value: return "config_malformed_value";
-        case ConfigErrorKind::out_of_range: return "config_out_of_range";
-        case ConfigErrorKind::duplicate_key: return "config_duplicate_key";
-        case ConfigErrorKind::malformed_line: return "config_malformed_line";
-        case ConfigErrorKind::file_unreadable: return "config_file_unreadable";
-        case ConfigErrorKind::missing_required: return "config_missing_required";
-        case ConfigErrorKind::inconsistent: return "config_inconsistent";
+        case ConfigErrorKind::unknown_option:
+            return "config_unknown_option";
+        case ConfigErrorKind::unknown_key:
+            return "config_unknown_key";
+        case ConfigErrorKind::missing_value:
+            return "config_missing_value";
+        case ConfigErrorKind::malformed_value:
+            return "config_malformed_value";
+        case ConfigErrorKind::out_of_range:
+            return "config_out_of_range";
+        case ConfigErrorKind::duplicate_key:
+            return "config_duplicate_key";
+        case ConfigErrorKind::malformed_line:
+            return "config_malformed_line";
+        case ConfigErrorKind::file_unreadable:
+            return "config_file_unreadable";
+        case ConfigErrorKind::missing_required:
+            return "config_missing_required";
+        case ConfigErrorKind::inconsistent:
+            return "config_inconsistent";
     }
     return "config_error";
 }
@@ -187,12 +202,13 @@ std::string dump_config(const Config& config) {
     line("adjudicator", channel::checksum_address(config.chain.adjudicator));
     line("confirmations", config.chain.confirmations);
     for (const AssetConfig& asset : config.assets) {
-        line("asset", fmt::format("{},{},{},{},{}", asset.symbol, channel::checksum_address(asset.token), asset.decimals,
-                                  asset.feed.is_zero() ? "usd" : channel::feed_name(asset.feed), asset.haircut_bps));
+        line("asset",
+             fmt::format("{},{},{},{},{}", asset.symbol, channel::checksum_address(asset.token), asset.decimals,
+                         asset.feed.is_zero() ? "usd" : channel::feed_name(asset.feed), asset.haircut_bps));
     }
     for (const auto& signer : config.oracle.signers) line("oracle-signer", channel::checksum_address(signer));
     line("oracle-threshold", config.oracle.threshold);
-    for (const OracleEndpoint& oracle : config.oracle.endpoints) line("oracle", oracle.publish + "," + oracle.http);
+    for (const OracleAddress& oracle : config.oracle.endpoints) line("oracle", oracle.publish + "," + oracle.http);
     line("dispute-period", config.channel.dispute_period_s);
     line("price-slot", config.channel.price_slot_s);
     line("maker", config.maker.enabled);

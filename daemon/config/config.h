@@ -46,13 +46,13 @@ struct AssetConfig {
     std::uint16_t haircut_bps = 0;
 };
 
-struct OracleEndpoint {
+struct OracleAddress {
     std::string publish;  ///< ZeroMQ PUB, "tcp://host:port"
     std::string http;     ///< history, "http://host:port"
 };
 
 struct OracleConfig {
-    std::vector<OracleEndpoint> endpoints;
+    std::vector<OracleAddress> endpoints;
     std::vector<channel::Address> signers;  ///< ascending, distinct
     std::uint8_t threshold = 0;             ///< a strict majority of the signers
     std::uint32_t max_deviation_bps = 0;
@@ -91,8 +91,8 @@ struct WalletConfig {
     std::string password_credential;      ///< name of a systemd credential; empty: none
 };
 
-/// Everything that hedgerowd can be told. Each field's meaning, unit, range and default is in its row of the option table
-/// (options.cpp), which the command line, the file and --help share.
+/// Everything that hedgerowd can be told. Each field's meaning, unit, range and default is in its row of the option
+/// table (options.cpp), which the command line, the file and --help share.
 struct Config {
     std::filesystem::path datadir;
     bool accept_stale_database = false;
@@ -135,8 +135,8 @@ struct ParsedCommandLine {
     std::string text;  ///< for print: --help or --version
 };
 
-/// Defaults, then the file (`--config`, or <datadir>/hedgerow.conf where it exists), then the command line. Given on the
-/// command line, an option that may repeat replaces all of the file's.
+/// Defaults, then the file (`--config`, or <datadir>/hedgerow.conf where it exists), then the command line. Given on
+/// the command line, an option that may repeat replaces all of the file's.
 [[nodiscard]] channel::Expected<ParsedCommandLine, ConfigError> parse_command_line(int argc, const char* const* argv);
 
 /// `key=value` lines of the configuration in force, for the log and for support; secrets are left out of it.

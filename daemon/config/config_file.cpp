@@ -46,8 +46,9 @@ Expected<std::vector<ConfigEntry>, ConfigError> parse_config_text(std::string_vi
         if (line.empty() || line.front() == '#' || line.front() == ';') continue;
         auto entry = parse_line(line);
         if (!entry) {
-            return Unexpected{ConfigError{ConfigErrorKind::malformed_line,
-                                          fmt::format("{} line {}: not a line of the form key = value", file_name, number)}};
+            return Unexpected{
+                ConfigError{ConfigErrorKind::malformed_line,
+                            fmt::format("{} line {}: not a line of the form key = value", file_name, number)}};
         }
         entry->line = number;
         out.push_back(std::move(*entry));
@@ -64,7 +65,8 @@ Expected<std::vector<ConfigEntry>, ConfigError> read_config_file(const std::file
         return Unexpected{ConfigError{ConfigErrorKind::file_unreadable, fmt::format("cannot read {}", file.string())}};
     }
     if (stream.gcount() > static_cast<std::streamsize>(kMaxFileSize)) {
-        return Unexpected{ConfigError{ConfigErrorKind::file_unreadable, fmt::format("{} is above 1 MiB", file.string())}};
+        return Unexpected{
+            ConfigError{ConfigErrorKind::file_unreadable, fmt::format("{} is above 1 MiB", file.string())}};
     }
     text.resize(static_cast<std::size_t>(stream.gcount()));
     return parse_config_text(text, file.string());

@@ -21,7 +21,9 @@ Problem missing(std::string_view option) {
     return ConfigError{ConfigErrorKind::missing_required, fmt::format("{} is required", option)};
 }
 
-Problem inconsistent(std::string text) { return ConfigError{ConfigErrorKind::inconsistent, std::move(text)}; }
+Problem inconsistent(std::string text) {
+    return ConfigError{ConfigErrorKind::inconsistent, std::move(text)};
+}
 
 Problem check_required(const Config& config) {
     if (config.chain.chain_id == 0) return missing("chain-id");
@@ -51,8 +53,8 @@ Problem finish_oracles(Draft& draft) {
     const std::size_t majority = signers.size() / 2 + 1;
     const std::size_t threshold = draft.oracle_threshold == 0 ? majority : draft.oracle_threshold;
     if (threshold < majority || threshold > signers.size()) {
-        return inconsistent(fmt::format("oracle-threshold: {} of {} signers is not a strict majority of them", threshold,
-                                        signers.size()));
+        return inconsistent(fmt::format("oracle-threshold: {} of {} signers is not a strict majority of them",
+                                        threshold, signers.size()));
     }
     draft.config.oracle.threshold = static_cast<std::uint8_t>(threshold);
     return {};

@@ -64,7 +64,8 @@ std::string help_text() {
         if (group != option.group) out += fmt::format("\n{}:\n", option.group);
         group = option.group;
         out.append(entry(option));
-        if (std::string_view(option.name) == "config") out.append("  --help, -h\n      Print this page\n  --version\n      Print the version\n");
+        if (std::string_view(option.name) == "config")
+            out.append("  --help, -h\n      Print this page\n  --version\n      Print the version\n");
     }
     return out;
 }

@@ -26,7 +26,8 @@ constexpr int kUsd16Decimals = 16;
 /// Reads one more item of an option that repeats.
 template <typename T, typename Read>
 Problem add(std::vector<T>& list, std::size_t limit, std::string_view text, Read read) {
-    if (list.size() >= limit) return out_of_range(std::to_string(list.size() + 1), "a number of entries within the limit");
+    if (list.size() >= limit)
+        return out_of_range(std::to_string(list.size() + 1), "a number of entries within the limit");
     T item{};
     if (auto problem = read(text, item)) return problem;
     list.push_back(std::move(item));
@@ -172,10 +173,13 @@ constexpr Option kOptions[] = {
 
 }  // namespace
 
-std::span<const Option> all_options() { return kOptions; }
+std::span<const Option> all_options() {
+    return kOptions;
+}
 
 const Option* find_option(std::string_view name) {
-    const auto found = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& o) { return name == o.name; });
+    const auto found =
+        std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& o) { return name == o.name; });
     return found == std::end(kOptions) ? nullptr : found;
 }
 

@@ -21,7 +21,7 @@ struct Draft {
 struct Option {
     const char* group;  ///< heading in --help
     const char* name;
-    const char* value_name;  ///< "" for true/false options: bare `--name` means true
+    const char* value_name;    ///< "" for true/false options: bare `--name` means true
     const char* default_text;  ///< applied first; "" for none
     bool repeats;              ///< may be given several times; each adds one
     const char* help;
@@ -34,8 +34,8 @@ struct Option {
 /// The page that --help prints.
 [[nodiscard]] std::string help_text();
 
-/// Checks what no option can check alone, and fills what depends on several. Errors: missing_required, inconsistent, and those
-/// of the texts in the draft.
+/// Checks what no option can check alone, and fills what depends on several. Errors: missing_required, inconsistent,
+/// and those of the texts in the draft.
 [[nodiscard]] channel::Expected<Config, ConfigError> finish_config(Draft draft);
 
 }  // namespace hedgerow::daemon

@@ -21,10 +21,12 @@ constexpr mode_t kOthers = 077;
 
 using Password = Expected<std::optional<SecretBytes>, ConfigError>;
 
-Unexpected<ConfigError> problem(ConfigErrorKind kind, std::string text) { return {ConfigError{kind, std::move(text)}}; }
+Unexpected<ConfigError> problem(ConfigErrorKind kind, std::string text) {
+    return {ConfigError{kind, std::move(text)}};
+}
 
 Password from_descriptor(int fd, const std::string& path) {
-    struct stat status{};
+    struct stat status {};
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return problem(ConfigErrorKind::file_unreadable, fmt::format("{} is not a file", path));
     if ((status.st_mode & kOthers) != 0)
@@ -37,7 +39,8 @@ Password from_descriptor(int fd, const std::string& path) {
     if (size > 0 && buffer[size - 1] == '\n') --size;
     if (size > 0 && buffer[size - 1] == '\r') --size;
     if (size == 0 || size > kMaxPasswordSize)
-        return problem(ConfigErrorKind::malformed_value, fmt::format("{} does not hold a password of 1 to 1024 bytes", path));
+        return problem(ConfigErrorKind::malformed_value,
+                       fmt::format("{} does not hold a password of 1 to 1024 bytes", path));
     return std::optional(SecretBytes::copy_of({buffer.data(), size}));
 }
 
@@ -49,7 +52,8 @@ Password read_password(const WalletConfig& config) {
     if (path.empty()) {
         const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
         if (directory == nullptr)
-            return problem(ConfigErrorKind::inconsistent, "password-credential: systemd passed no credentials to this process");
+            return problem(ConfigErrorKind::inconsistent,
+                           "password-credential: systemd passed no credentials to this process");
         path = std::filesystem::path(directory) / config.password_credential;
     }
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -52,7 +52,8 @@ Problem read_u64(std::string_view text, std::uint64_t& out, std::uint64_t min, s
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
     const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
     if (!digits) return malformed(text, "a whole number");
-    if (parsed.ec != std::errc() || out < min || out > max) return out_of_range(text, fmt::format("between {} and {}", min, max));
+    if (parsed.ec != std::errc() || out < min || out > max)
+        return out_of_range(text, fmt::format("between {} and {}", min, max));
     return {};
 }
 
@@ -90,9 +91,11 @@ Problem read_endpoint(std::string_view text, std::string& host, std::uint16_t& p
 
 Problem read_url(std::string_view text, std::string_view scheme, std::string& out) {
     const std::string prefix = fmt::format("{}://", scheme);
-    const bool good = text.starts_with(prefix) && text.size() > prefix.size() && text.size() <= kMaxUrlSize && is_printable_ascii(text);
+    const bool good = text.starts_with(prefix) && text.size() > prefix.size() && text.size() <= kMaxUrlSize &&
+                      is_printable_ascii(text);
     // Not quoted in the error: the URL of a chain provider holds its key.
-    if (!good) return ConfigError{ConfigErrorKind::malformed_value, fmt::format("the value is not a {}... address", prefix)};
+    if (!good)
+        return ConfigError{ConfigErrorKind::malformed_value, fmt::format("the value is not a {}... address", prefix)};
     out = text;
     return {};
 }
@@ -117,8 +120,10 @@ Problem read_decimal(std::string_view text, int decimals, bool positive, Int128&
     if (!value && value.error() == Rule::amount_too_precise)
         return out_of_range(text, fmt::format("a number of at most {} decimal places", decimals));
     if (!value && value.error() != Rule::amount_out_of_range) return malformed(text, "a decimal number");
-    const bool in_range = value && channel::Quantity::from_raw(*value).within_bits(channel::kMarketBits) && *value >= (positive ? 1 : 0);
-    if (!in_range) return out_of_range(text, positive ? "a number above 0 within limits" : "a number from 0 within limits");
+    const bool in_range =
+        value && channel::Quantity::from_raw(*value).within_bits(channel::kMarketBits) && *value >= (positive ? 1 : 0);
+    if (!in_range)
+        return out_of_range(text, positive ? "a number above 0 within limits" : "a number from 0 within limits");
     out = *value;
     return {};
 }
@@ -138,7 +143,8 @@ Problem split(std::string_view text, std::size_t count, std::string_view form, s
 Problem read_asset(std::string_view text, AssetConfig& out) {
     std::vector<std::string_view> parts;
     if (auto problem = split(text, 5, "SYMBOL,TOKEN,DECIMALS,FEED,HAIRCUT", parts)) return problem;
-    const bool symbol_good = !parts[0].empty() && parts[0].size() <= kMaxSymbolSize && channel::feed_from_name(parts[0]);
+    const bool symbol_good =
+        !parts[0].empty() && parts[0].size() <= kMaxSymbolSize && channel::feed_from_name(parts[0]);
     if (!symbol_good) return malformed(parts[0], "a symbol of 1 to 16 letters, digits, '_', '.' or '-'");
     out.symbol = parts[0];
     if (parts[1] != "native") {
@@ -151,7 +157,7 @@ Problem read_asset(std::string_view text, AssetConfig& out) {
     return read_number(parts[4], out.haircut_bps, 0, kAllBps);
 }
 
-Problem read_oracle(std::string_view text, OracleEndpoint& out) {
+Problem read_oracle(std::string_view text, OracleAddress& out) {
     std::vector<std::string_view> parts;
     if (auto problem = split(text, 2, "tcp://HOST:PORT,http://HOST:PORT", parts)) return problem;
     for (const auto& [part, scheme] : {std::pair(parts[0], "tcp://"), std::pair(parts[1], "http://")}) {

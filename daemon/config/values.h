@@ -33,7 +33,8 @@ template <typename T>
 /// An IP address or DNS name.
 [[nodiscard]] Problem read_host(std::string_view text, std::string& out);
 /// "host:port" with brackets around IPv6.
-[[nodiscard]] Problem read_endpoint(std::string_view text, std::string& host, std::uint16_t& port, std::uint16_t min_port);
+[[nodiscard]] Problem read_endpoint(std::string_view text, std::string& host, std::uint16_t& port,
+                                    std::uint16_t min_port);
 [[nodiscard]] Problem read_url(std::string_view text, std::string_view scheme, std::string& out);
 /// 0x-hex, with a right EIP-55 checksum where the letters are of both cases; not zero.
 [[nodiscard]] Problem read_address(std::string_view text, channel::Address& out);
@@ -46,7 +47,7 @@ template <typename T>
 [[nodiscard]] std::string_view trim(std::string_view text);
 
 [[nodiscard]] Problem read_asset(std::string_view text, AssetConfig& out);
-[[nodiscard]] Problem read_oracle(std::string_view text, OracleEndpoint& out);
+[[nodiscard]] Problem read_oracle(std::string_view text, OracleAddress& out);
 [[nodiscard]] Problem read_risk_class(std::string_view text, channel::RiskClass& out);
 [[nodiscard]] Problem read_maker_size(std::string_view text, MakerSize& out);
 [[nodiscard]] Problem read_peer(std::string_view text, PeerUri& out);

@@ -22,12 +22,18 @@ constexpr std::array<std::string_view, 6> kLevelNames = {"trace", "debug", "info
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
     switch (level) {
-        case LogLevel::trace: return spdlog::level::trace;
-        case LogLevel::debug: return spdlog::level::debug;
-        case LogLevel::info: return spdlog::level::info;
-        case LogLevel::warn: return spdlog::level::warn;
-        case LogLevel::error: return spdlog::level::err;
-        case LogLevel::off: return spdlog::level::off;
+        case LogLevel::trace:
+            return spdlog::level::trace;
+        case LogLevel::debug:
+            return spdlog::level::debug;
+        case LogLevel::info:
+            return spdlog::level::info;
+        case LogLevel::warn:
+            return spdlog::level::warn;
+        case LogLevel::error:
+            return spdlog::level::err;
+        case LogLevel::off:
+            return spdlog::level::off;
     }
     return spdlog::level::off;
 }
@@ -41,7 +47,8 @@ std::shared_ptr<spdlog::logger> make_logger(std::vector<spdlog::sink_ptr> sinks)
 }
 
 std::shared_ptr<spdlog::logger>& logger() {
-    static std::shared_ptr<spdlog::logger> instance = make_logger({std::make_shared<spdlog::sinks::stderr_color_sink_mt>()});
+    static std::shared_ptr<spdlog::logger> instance =
+        make_logger({std::make_shared<spdlog::sinks::stderr_color_sink_mt>()});
     return instance;
 }
 
@@ -56,17 +63,22 @@ void append_quoted(std::string& line, std::string_view text) {
     line += '"';
     for (const char c : text.substr(0, kMaxTextSize)) {
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') line.append(1, '\\').append(1, c);
-        else if (byte < 0x20 || byte >= 0x7f) line += fmt::format("\\x{:02x}", byte);
-        else line += c;
+        if (c == '"' || c == '\\')
+            line.append(1, '\\').append(1, c);
+        else if (byte < 0x20 || byte >= 0x7f)
+            line += fmt::format("\\x{:02x}", byte);
+        else
+            line += c;
     }
     if (text.size() > kMaxTextSize) line.append("...");
     line += '"';
 }
 
 bool is_plain(std::string_view text) {
-    return !text.empty() && text.size() <= kMaxTextSize && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                   "0123456789_-.:/@+,") == std::string_view::npos;
+    return !text.empty() && text.size() <= kMaxTextSize &&
+           text.find_first_not_of(
+               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+               "0123456789_-.:/@+,") == std::string_view::npos;
 }
 
 }  // namespace
@@ -80,7 +92,9 @@ std::optional<LogLevel> log_level_from(std::string_view name) {
     return std::nullopt;
 }
 
-std::string_view log_level_name(LogLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
+std::string_view log_level_name(LogLevel level) {
+    return kLevelNames[static_cast<std::size_t>(level)];
+}
 
 void start_log(const LogOptions& options) {
     std::vector<spdlog::sink_ptr> sinks;
@@ -108,14 +122,24 @@ void flush_log() noexcept {
 void LogField::append_to(std::string& line) const {
     line.append(m_key).append(1, '=');
     switch (m_kind) {
-        case Kind::integer: line += fmt::format("{}", static_cast<std::int64_t>(m_number)); break;
-        case Kind::natural: line += fmt::format("{}", m_number); break;
-        case Kind::boolean: line.append(m_number != 0 ? "true" : "false"); break;
-        case Kind::text:
-            if (is_plain(m_text)) line.append(m_text);
-            else append_quoted(line, m_text);
+        case Kind::integer:
+            line += fmt::format("{}", static_cast<std::int64_t>(m_number));
             break;
-        case Kind::id: line.append(channel::to_hex(m_id)); break;
+        case Kind::natural:
+            line += fmt::format("{}", m_number);
+            break;
+        case Kind::boolean:
+            line.append(m_number != 0 ? "true" : "false");
+            break;
+        case Kind::text:
+            if (is_plain(m_text))
+                line.append(m_text);
+            else
+                append_quoted(line, m_text);
+            break;
+        case Kind::id:
+            line.append(channel::to_hex(m_id));
+            break;
     }
 }
 

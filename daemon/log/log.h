@@ -33,20 +33,22 @@ void start_log(const LogOptions& options);
 /// Writes out what is buffered: before the process ends, and by the assertion handler.
 void flush_log() noexcept;
 
-/// One `key=value` of a line. Takes numbers, truth values, text, rules and public ids. Secrets and preimages do not compile;
-/// text from outside is quoted and its control characters escaped, so that nobody can forge lines.
+/// One `key=value` of a line. Takes numbers, truth values, text, rules and public ids. Secrets and preimages do not
+/// compile; text from outside is quoted and its control characters escaped, so that nobody can forge lines.
 class LogField {
   public:
     template <std::integral T>
     LogField(std::string_view key, T value)
-        : m_key(key), m_kind(std::same_as<T, bool> ? Kind::boolean : (std::signed_integral<T> ? Kind::integer : Kind::natural)),
+        : m_key(key),
+          m_kind(std::same_as<T, bool> ? Kind::boolean : (std::signed_integral<T> ? Kind::integer : Kind::natural)),
           m_number(static_cast<std::uint64_t>(value)) {}
     LogField(std::string_view key, std::string_view text) : m_key(key), m_kind(Kind::text), m_text(text) {}
     LogField(std::string_view key, const char* text) : LogField(key, std::string_view(text)) {}
     LogField(std::string_view key, const std::string& text) : LogField(key, std::string_view(text)) {}
     LogField(std::string_view key, channel::Rule rule) : LogField(key, channel::rule_name(rule)) {}
     template <std::size_t N, typename Tag>
-    LogField(std::string_view key, const channel::FixedBytes<N, Tag>& id) : m_key(key), m_kind(Kind::id), m_id(id.view()) {}
+    LogField(std::string_view key, const channel::FixedBytes<N, Tag>& id)
+        : m_key(key), m_kind(Kind::id), m_id(id.view()) {}
     LogField(std::string_view key, const channel::Secret&) = delete;
     LogField(std::string_view key, const channel::Preimage&) = delete;
 
@@ -63,7 +65,9 @@ class LogField {
 
 extern std::atomic<LogLevel> g_log_level;
 
-[[nodiscard]] inline bool log_enabled(LogLevel level) { return level >= g_log_level.load(std::memory_order_relaxed); }
+[[nodiscard]] inline bool log_enabled(LogLevel level) {
+    return level >= g_log_level.load(std::memory_order_relaxed);
+}
 
 /// Writes one line `event key=value ...`; `event` is a constant of the program. Use the macros: they evaluate nothing
 /// where the level is off. From any thread; an error of the log itself never reaches the caller.
@@ -74,9 +78,9 @@ void write_log(LogLevel level, std::string_view event, std::initializer_list<Log
 }  // namespace hedgerow::daemon
 
 /// LOG_INFO("peer connected", {"peer", id}, {"latency_us", 312});
-#define HEDGEROW_LOG(level, event, ...)                                           \
-    do {                                                                          \
-        if (::hedgerow::daemon::log_enabled(::hedgerow::daemon::LogLevel::level)) \
+#define HEDGEROW_LOG(level, event, ...)                                                               \
+    do {                                                                                              \
+        if (::hedgerow::daemon::log_enabled(::hedgerow::daemon::LogLevel::level))                     \
             ::hedgerow::daemon::write_log(::hedgerow::daemon::LogLevel::level, event, {__VA_ARGS__}); \
     } while (false)
 #define LOG_TRACE(event, ...) HEDGEROW_LOG(trace, event __VA_OPT__(, ) __VA_ARGS__)

@@ -54,7 +54,8 @@ void put_u32(std::uint8_t* out, std::uint32_t value) {
 }
 
 std::optional<MessageKind> kind_of(ByteView message) {
-    if (message.empty() || message[0] < 1 || message[0] > static_cast<std::uint8_t>(MessageKind::data)) return std::nullopt;
+    if (message.empty() || message[0] < 1 || message[0] > static_cast<std::uint8_t>(MessageKind::data))
+        return std::nullopt;
     return static_cast<MessageKind>(message[0]);
 }
 

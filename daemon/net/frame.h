@@ -47,8 +47,8 @@ void put_u32(std::uint8_t* out, std::uint32_t value);
 /// A number that is no rule reads as unexpected_message.
 [[nodiscard]] std::optional<channel::Rule> decode_reset(channel::ByteView message);
 
-/// The frames of a data message, in order, given to `take`. Refuses frame_truncated, frame_too_large and an empty message
-/// before taking any of them.
+/// The frames of a data message, in order, given to `take`. Refuses frame_truncated, frame_too_large and an empty
+/// message before taking any of them.
 template <typename Take>
 [[nodiscard]] channel::Expected<void, channel::Rule> for_each_frame(channel::ByteView message, Take take);
 

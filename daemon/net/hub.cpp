@@ -49,7 +49,8 @@ void Hub::disconnect(const NodeId& id) {
     }
     forget_if_unused(id);
     // One waiting is enough; with connect() refusing at its bound, this bounds the list.
-    const auto last = std::find_if(m_commands.rbegin(), m_commands.rend(), [&](const Command& c) { return c.peer == id; });
+    const auto last =
+        std::find_if(m_commands.rbegin(), m_commands.rend(), [&](const Command& c) { return c.peer == id; });
     if (last != m_commands.rend() && last->kind == Command::Kind::disconnect) return;
     m_commands.push_back({Command::Kind::disconnect, id, {}, 0});
     wake_locked();
@@ -85,8 +86,10 @@ void Hub::drain(std::vector<Inbound>& out) {
         const auto found = m_peers.find(event.peer);
         if (found != m_peers.end()) found->second.usable_session = event.session;
     }
-    if (out.empty()) out.swap(m_inbound);
-    else out.insert(out.end(), std::make_move_iterator(m_inbound.begin()), std::make_move_iterator(m_inbound.end()));
+    if (out.empty())
+        out.swap(m_inbound);
+    else
+        out.insert(out.end(), std::make_move_iterator(m_inbound.begin()), std::make_move_iterator(m_inbound.end()));
     m_inbound.clear();
     m_inbound_bytes = 0;
     if (m_inbound_full.exchange(false)) wake_locked();

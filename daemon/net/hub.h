@@ -12,8 +12,8 @@
 
 namespace hedgerow::daemon {
 
-/// What the node's threads and the transport's thread share: commands and frames one way, events the other. Each side does
-/// many items under one lock and wakes the other once.
+/// What the node's threads and the transport's thread share: commands and frames one way, events the other. Each side
+/// does many items under one lock and wakes the other once.
 class Hub {
   public:
     explicit Hub(const TransportConfig& config) : m_config(config) {}

@@ -19,7 +19,8 @@ namespace {
 constexpr std::string_view kZapEndpoint = "inproc://zeromq.zap.01";
 constexpr std::string_view kZapDomain = "hedgerow";
 constexpr int kListenBacklog = 128;
-// In messages of up to 64 KiB (or one frame). Small, because every queue below ours delays what says that a peer is slow.
+// In messages of up to 64 KiB (or one frame). Small, because every queue below ours delays what says that a peer is
+// slow.
 constexpr int kHighWaterMark = 16;
 constexpr int kCurveOverhead = 64;  // 33 bytes today: "\x07MESSAGE", nonce, flags, authenticator
 constexpr int kMessagesPerTurn = 256;
@@ -93,8 +94,8 @@ void TransportLoop::open_router() {
     m_router->set_bytes(ZMQ_CURVE_SECRETKEY, m_keys.curve_secret());
     m_router->set_bytes(ZMQ_ZAP_DOMAIN, channel::as_bytes(kZapDomain));
     m_router->start_monitor(m_context, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
-    m_router->bind(tcp_endpoint(m_config.listen_host,
-                                m_config.listen_port == 0 ? "*" : std::to_string(m_config.listen_port)));
+    m_router->bind(
+        tcp_endpoint(m_config.listen_host, m_config.listen_port == 0 ? "*" : std::to_string(m_config.listen_port)));
     m_port = port_of(m_router->last_endpoint());
 }
 
@@ -155,7 +156,8 @@ void TransportLoop::poll_once() {
 }
 
 long TransportLoop::poll_timeout() const {
-    const bool hurry = std::any_of(m_links.begin(), m_links.end(), [](const auto& entry) { return entry.second.blocked; });
+    const bool hurry =
+        std::any_of(m_links.begin(), m_links.end(), [](const auto& entry) { return entry.second.blocked; });
     const bool hello_due = std::any_of(m_dials.begin(), m_dials.end(), [](const auto& entry) {
         return entry.second.state == Dial::State::greeting && !entry.second.hello_sent;
     });
@@ -271,9 +273,12 @@ void TransportLoop::read_dial(const NodeId& peer) {
         ZmqMessage message;
         if (!dial.socket->receive(message)) return;
         const bool well_formed = drop_other_parts(*dial.socket, message);
-        if (dial.state == Dial::State::linked && well_formed) link_message(peer, message);
-        else if (dial.state == Dial::State::linked) close_link(peer, Rule::unexpected_message, true);
-        else dial_message(peer, dial, well_formed ? message.view() : ByteView());
+        if (dial.state == Dial::State::linked && well_formed)
+            link_message(peer, message);
+        else if (dial.state == Dial::State::linked)
+            close_link(peer, Rule::unexpected_message, true);
+        else
+            dial_message(peer, dial, well_formed ? message.view() : ByteView());
     }
 }
 

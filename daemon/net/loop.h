@@ -15,9 +15,10 @@ namespace hedgerow::daemon {
 
 /// The transport thread: owns every socket and all state of links and dials. See Transport for what it promises.
 ///
-/// One link a peer. A node that has a link does not dial. Where both dial at once, the dial of the lower NodeId wins: its
-/// owner parks the other's hello until its own dial came through or failed. A hello from a peer whose link still stands is
-/// parked too, while a ping asks whether the old link lives; a new `instance` (the peer restarted) replaces at once.
+/// One link a peer. A node that has a link does not dial. Where both dial at once, the dial of the lower NodeId wins:
+/// its owner parks the other's hello until its own dial came through or failed. A hello from a peer whose link still
+/// stands is parked too, while a ping asks whether the old link lives; a new `instance` (the peer restarted) replaces
+/// at once.
 class TransportLoop {
   public:
     TransportLoop(const TransportConfig& config, const TransportKeys& keys, Hub& hub);
@@ -39,7 +40,7 @@ class TransportLoop {
         TimeMs last_received_ms = 0;
         TimeMs next_ping_ms = 0;
         std::uint64_t received = 0;  // messages
-        bool blocked = false;  // its socket was full; retried soon
+        bool blocked = false;        // its socket was full; retried soon
     };
     struct Dial {
         enum class State : std::uint8_t {

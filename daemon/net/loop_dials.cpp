@@ -37,7 +37,8 @@ void TransportLoop::tick_dials() {
                 break;
             case Dial::State::paused:
             case Dial::State::resolving:
-            case Dial::State::linked: break;
+            case Dial::State::linked:
+                break;
         }
     }
 }
@@ -54,8 +55,10 @@ void TransportLoop::take_resolved() {
         if (found == m_dials.end()) continue;
         Dial& dial = found->second;
         if (dial.state != Dial::State::resolving || dial.host != result.host) continue;
-        if (result.address.empty()) refuse_dial(result.peer, dial, Rule::host_not_found);
-        else connect_dial(result.peer, dial, result.address);
+        if (result.address.empty())
+            refuse_dial(result.peer, dial, Rule::host_not_found);
+        else
+            connect_dial(result.peer, dial, result.address);
     }
 }
 
@@ -64,7 +67,8 @@ void TransportLoop::connect_dial(const NodeId& peer, Dial& dial, const std::stri
     ASSERT(server_key.has_value());  // checked by Transport::connect
     auto socket = std::make_unique<ZmqSocket>(m_context, ZMQ_DEALER);
     set_common_options(*socket, m_config);
-    // Only a finished handshake makes a pipe, and its break ends it: nothing is queued for a connection that may never be.
+    // Only a finished handshake makes a pipe, and its break ends it: nothing is queued for a connection that may never
+    // be.
     socket->set(ZMQ_IMMEDIATE, 1);
     socket->set(ZMQ_RECONNECT_IVL, m_config.reconnect_min_ms);
     socket->set(ZMQ_RECONNECT_IVL_MAX, m_config.reconnect_max_ms);
@@ -99,8 +103,10 @@ void TransportLoop::read_dial_events(const NodeId& peer) {
             refuse_dial(peer, dial, Rule::identity_mismatch);
         } else if (event->event == ZMQ_EVENT_DISCONNECTED) {
             if (!m_hub.inbound_full()) read_dial(peer);  // its last words
-            if (dial.state == Dial::State::linked) close_link(peer, Rule::peer_disconnected, false);
-            else if (dial.socket) refuse_dial(peer, dial, Rule::peer_disconnected);
+            if (dial.state == Dial::State::linked)
+                close_link(peer, Rule::peer_disconnected, false);
+            else if (dial.socket)
+                refuse_dial(peer, dial, Rule::peer_disconnected);
         }
     }
 }
@@ -114,7 +120,8 @@ void TransportLoop::dial_message(const NodeId& peer, Dial& dial, ByteView messag
     const auto kind = kind_of(message);
     if (dial.state != Dial::State::greeting) return refuse_dial(peer, dial, Rule::unexpected_message);
     if (kind == MessageKind::welcome) return welcome(peer, dial, message);
-    if (kind == MessageKind::reset) return refuse_dial(peer, dial, decode_reset(message).value_or(Rule::unexpected_message));
+    if (kind == MessageKind::reset)
+        return refuse_dial(peer, dial, decode_reset(message).value_or(Rule::unexpected_message));
     refuse_dial(peer, dial, Rule::unexpected_message);
 }
 

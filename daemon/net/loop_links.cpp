@@ -75,7 +75,8 @@ void TransportLoop::incoming_hello(const RouteId& route, ZmqMessage& message) {
     }
     if (link != m_links.end()) close_link(peer, Rule::peer_disconnected, true);
     const auto dial = m_dials.find(peer);
-    const bool competes = dial != m_dials.end() && dial->second.state == Dial::State::greeting && dial->second.hello_sent;
+    const bool competes =
+        dial != m_dials.end() && dial->second.state == Dial::State::greeting && dial->second.hello_sent;
     if (competes && m_keys.node_id() < peer) return park(peer, std::move(hello));
     accept(peer, hello);
 }
@@ -100,8 +101,10 @@ void TransportLoop::park(const NodeId& peer, Parked hello) {
 void TransportLoop::tick_parked() {
     for (const NodeId& peer : keys_of(m_parked)) {
         Parked hello = m_parked.at(peer);
-        if (m_was_full) m_parked.at(peer).since_ms = m_now_ms;  // nothing was read that could decide it
-        else decide_parked(peer, hello);
+        if (m_was_full)
+            m_parked.at(peer).since_ms = m_now_ms;  // nothing was read that could decide it
+        else
+            decide_parked(peer, hello);
     }
 }
 
@@ -127,8 +130,7 @@ void TransportLoop::decide_parked(const NodeId& peer, const Parked& hello) {
 
 void TransportLoop::accept(const NodeId& peer, const Parked& hello) {
     if (m_incoming >= m_config.max_incoming) return refuse_route(hello.route, peer, Rule::peer_limit);
-    const Bytes welcome =
-        encode_greeting(MessageKind::welcome, {kTransportVersion, m_keys.node_id(), m_instance});
+    const Bytes welcome = encode_greeting(MessageKind::welcome, {kTransportVersion, m_keys.node_id(), m_instance});
     if (send_to_route(hello.route, welcome) != SendResult::sent) return;  // gone again; a dial of ours goes on
     const auto dial = m_dials.find(peer);
     if (dial != m_dials.end()) {
@@ -251,8 +253,10 @@ void TransportLoop::tick_links() {
         const auto found = m_links.find(peer);
         if (found == m_links.end()) continue;
         Link& link = found->second;
-        if (m_now_ms - link.last_received_ms > m_config.peer_timeout_ms) close_link(peer, Rule::timeout, true);
-        else if (m_now_ms >= link.next_ping_ms || (probe && !link.outgoing)) ping(peer, link);
+        if (m_now_ms - link.last_received_ms > m_config.peer_timeout_ms)
+            close_link(peer, Rule::timeout, true);
+        else if (m_now_ms >= link.next_ping_ms || (probe && !link.outgoing))
+            ping(peer, link);
     }
 }
 

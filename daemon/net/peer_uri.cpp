@@ -27,7 +27,9 @@ bool is_ipv6(const std::string& host) {
     return inet_pton(AF_INET6, host.c_str(), out.data()) == 1;
 }
 
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_alphanumeric(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 bool is_label(std::string_view label) {
     if (label.empty() || label.size() > kMaxLabelSize) return false;

@@ -10,8 +10,8 @@
 
 namespace hedgerow::daemon {
 
-/// `<node id: 64 hex digits>@host:port` (DESIGN 9). `host` is an IPv4 address, a DNS name, or an IPv6 address, which the
-/// text form encloses in brackets.
+/// `<node id: 64 hex digits>@host:port` (DESIGN 9). `host` is an IPv4 address, a DNS name, or an IPv6 address, which
+/// the text form encloses in brackets.
 struct PeerUri {
     channel::NodeId node_id;
     std::string host;
@@ -20,8 +20,8 @@ struct PeerUri {
     bool operator==(const PeerUri&) const = default;
 };
 
-/// Errors: peer_uri_malformed (no '@', no ':', spaces, more than 400 characters), node_id_malformed (not 64 hex digits, or not
-/// a point that can be a key), host_malformed, port_out_of_range (not 1 to 65535, leading zeros).
+/// Errors: peer_uri_malformed (no '@', no ':', spaces, more than 400 characters), node_id_malformed (not 64 hex digits,
+/// or not a point that can be a key), host_malformed, port_out_of_range (not 1 to 65535, leading zeros).
 [[nodiscard]] channel::Expected<PeerUri, channel::Rule> parse_peer_uri(std::string_view text);
 [[nodiscard]] std::string format_peer_uri(const PeerUri& uri);
 

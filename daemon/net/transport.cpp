@@ -41,8 +41,12 @@ Transport::Transport(const TransportConfig& config, const TransportKeys& keys) {
 
 Transport::~Transport() = default;
 
-std::uint16_t Transport::port() const { return m_impl->m_loop.port(); }
-const NodeId& Transport::node_id() const { return m_impl->m_node_id; }
+std::uint16_t Transport::port() const {
+    return m_impl->m_loop.port();
+}
+const NodeId& Transport::node_id() const {
+    return m_impl->m_node_id;
+}
 
 Expected<void, Rule> Transport::connect(const NodeId& peer, const std::string& host, std::uint16_t port) {
     if (peer == m_impl->m_node_id) return Unexpected{Rule::peer_is_self};
@@ -52,14 +56,22 @@ Expected<void, Rule> Transport::connect(const NodeId& peer, const std::string& h
     return m_impl->m_hub.connect({Hub::Command::Kind::connect, peer, host, port});
 }
 
-void Transport::disconnect(const NodeId& peer) { m_impl->m_hub.disconnect(peer); }
+void Transport::disconnect(const NodeId& peer) {
+    m_impl->m_hub.disconnect(peer);
+}
 
 Expected<void, Rule> Transport::send(const NodeId& peer, Bytes frame) {
     return m_impl->m_hub.send(peer, std::move(frame));
 }
 
-int Transport::event_fd() const { return m_impl->m_hub.event_fd(); }
-void Transport::drain(std::vector<Inbound>& out) { m_impl->m_hub.drain(out); }
-std::vector<PeerInfo> Transport::peers() const { return m_impl->m_hub.peers(); }
+int Transport::event_fd() const {
+    return m_impl->m_hub.event_fd();
+}
+void Transport::drain(std::vector<Inbound>& out) {
+    m_impl->m_hub.drain(out);
+}
+std::vector<PeerInfo> Transport::peers() const {
+    return m_impl->m_hub.peers();
+}
 
 }  // namespace hedgerow::daemon

@@ -37,7 +37,7 @@ struct Inbound {
         connected,     ///< a link stands; frames of `session` follow
         frame,         ///< one frame of the peer protocol
         disconnected,  ///< the link is gone; `rule` says why (peer_disconnected, timeout, frame_too_large, ...)
-        refused,       ///< no link came about: `rule` (identity_mismatch, protocol_version_unsupported, peer_limit, ...)
+        refused,  ///< no link came about: `rule` (identity_mismatch, protocol_version_unsupported, peer_limit, ...)
     };
     Kind kind = Kind::frame;
     channel::NodeId peer;  ///< for refused: the id that was claimed or dialled, zero where none was
@@ -49,17 +49,17 @@ struct Inbound {
 struct PeerInfo {
     channel::NodeId node_id;
     bool connected = false;
-    bool outgoing = false;       ///< we dialled
-    std::string address;         ///< where we dial, or whence it came
+    bool outgoing = false;         ///< we dialled
+    std::string address;           ///< where we dial, or whence it came
     std::int64_t latency_us = -1;  ///< of the last ping; -1: none yet
     std::uint64_t frames_sent = 0, frames_received = 0, bytes_sent = 0, bytes_received = 0;
     std::size_t queued_bytes = 0;
 };
 
-/// Frames between nodes over ZeroMQ with CURVE (DESIGN 9), on one thread of its own. Every peer is authenticated: whom we
-/// dial by its CURVE key, who dials us by its CURVE key against the NodeId that it claims. One link a peer, whoever
-/// dialled. Within a session frames arrive in order and complete; a lost link loses what was under way, and the next session
-/// begins with `connected`. A slow peer fills its own queue only.
+/// Frames between nodes over ZeroMQ with CURVE (DESIGN 9), on one thread of its own. Every peer is authenticated: whom
+/// we dial by its CURVE key, who dials us by its CURVE key against the NodeId that it claims. One link a peer, whoever
+/// dialled. Within a session frames arrive in order and complete; a lost link loses what was under way, and the next
+/// session begins with `connected`. A slow peer fills its own queue only.
 class Transport {
   public:
     /// Binds and starts. Throws std::runtime_error where the address cannot be bound.
@@ -73,16 +73,17 @@ class Transport {
     [[nodiscard]] std::uint16_t port() const;
     [[nodiscard]] const channel::NodeId& node_id() const;
 
-    /// Keeps a link to this peer until disconnect(): dials, and dials again whenever the link is lost. Calling again replaces
-    /// the address. Errors: peer_is_self, node_id_malformed, host_malformed, port_out_of_range, peer_limit.
+    /// Keeps a link to this peer until disconnect(): dials, and dials again whenever the link is lost. Calling again
+    /// replaces the address. Errors: peer_is_self, node_id_malformed, host_malformed, port_out_of_range, peer_limit.
     [[nodiscard]] channel::Expected<void, channel::Rule> connect(const channel::NodeId& peer, const std::string& host,
                                                                  std::uint16_t port);
     /// Ends the link, if any, and stops dialling. The peer may still dial us.
     void disconnect(const channel::NodeId& peer);
 
     /// Queues one frame; from any thread. Errors: frame_too_large, peer_unknown (neither linked nor dialled),
-    /// peer_disconnected, queue_full (this peer reads too slowly; nothing was queued). Between a lost link and the draining of
-    /// the next `connected`, everything is peer_disconnected: no frame meant for one session is sent in another.
+    /// peer_disconnected, queue_full (this peer reads too slowly; nothing was queued). Between a lost link and the
+    /// draining of the next `connected`, everything is peer_disconnected: no frame meant for one session is sent in
+    /// another.
     [[nodiscard]] channel::Expected<void, channel::Rule> send(const channel::NodeId& peer, channel::Bytes frame);
 
     /// Readable while events wait.

@@ -33,6 +33,8 @@ TransportKeys TransportKeys::from_secret_key(std::span<const std::uint8_t, 64> s
     return out;
 }
 
-TransportKeys::~TransportKeys() { sodium_memzero(m_curve_secret.data(), m_curve_secret.size()); }
+TransportKeys::~TransportKeys() {
+    sodium_memzero(m_curve_secret.data(), m_curve_secret.size());
+}
 
 }  // namespace hedgerow::daemon

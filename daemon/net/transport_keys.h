@@ -9,11 +9,12 @@ namespace hedgerow::daemon {
 
 using CurveKey = channel::FixedBytes<32, struct CurveKeyTag>;  ///< X25519 public key, what ZeroMQ's CURVE authenticates
 
-/// The X25519 form of a node's Ed25519 key; nothing where the bytes are no usable point (not on the curve, small order).
+/// The X25519 form of a node's Ed25519 key; nothing where the bytes are no usable point (not on the curve, small
+/// order).
 [[nodiscard]] std::optional<CurveKey> curve_key_of(const channel::NodeId& node_id);
 
-/// A node's network identity (DESIGN 9): its Ed25519 public key and the X25519 pair derived from the same key. The secret is
-/// wiped when the object dies.
+/// A node's network identity (DESIGN 9): its Ed25519 public key and the X25519 pair derived from the same key. The
+/// secret is wiped when the object dies.
 class TransportKeys {
   public:
     /// From the 32-byte Ed25519 seed.

@@ -54,8 +54,8 @@ struct ZmqEvent {
 
 enum class SendResult : std::uint8_t { sent, would_block, unreachable };
 
-/// RAII over one socket and, where asked for, its monitor. Used by one thread at a time. Errors that can only be our own
-/// mistake throw std::runtime_error.
+/// RAII over one socket and, where asked for, its monitor. Used by one thread at a time. Errors that can only be our
+/// own mistake throw std::runtime_error.
 class ZmqSocket {
   public:
     ZmqSocket(const ZmqContext& context, int type);

@@ -24,18 +24,24 @@ constexpr mode_t kOwnerOnly = 0600;
 StoreErrorKind kind_of(sqlite3* db, int code) {
     switch (code & 0xff) {
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: return StoreErrorKind::locked;
+        case SQLITE_LOCKED:
+            return StoreErrorKind::locked;
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return StoreErrorKind::corrupt;
+        case SQLITE_NOTADB:
+            return StoreErrorKind::corrupt;
         case SQLITE_READONLY:
         case SQLITE_PERM:
-        case SQLITE_AUTH: return StoreErrorKind::read_only;
-        case SQLITE_FULL: return StoreErrorKind::disk_full;
-        case SQLITE_CONSTRAINT: return StoreErrorKind::constraint;
+        case SQLITE_AUTH:
+            return StoreErrorKind::read_only;
+        case SQLITE_FULL:
+            return StoreErrorKind::disk_full;
+        case SQLITE_CONSTRAINT:
+            return StoreErrorKind::constraint;
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
             return db != nullptr && sqlite3_system_errno(db) == ENOSPC ? StoreErrorKind::disk_full : StoreErrorKind::io;
-        default: return StoreErrorKind::internal;
+        default:
+            return StoreErrorKind::internal;
     }
 }
 
@@ -47,17 +53,28 @@ std::filesystem::path with_suffix(const std::filesystem::path& path, const std::
 
 std::string_view store_error_name(StoreErrorKind kind) {
     switch (kind) {
-        case StoreErrorKind::locked: return "store_locked";
-        case StoreErrorKind::corrupt: return "store_corrupt";
-        case StoreErrorKind::foreign_application: return "store_foreign_application";
-        case StoreErrorKind::newer_schema: return "store_newer_schema";
-        case StoreErrorKind::stale_copy: return "store_stale_copy";
-        case StoreErrorKind::generation_conflict: return "store_generation_conflict";
-        case StoreErrorKind::read_only: return "store_read_only";
-        case StoreErrorKind::disk_full: return "store_disk_full";
-        case StoreErrorKind::constraint: return "store_constraint";
-        case StoreErrorKind::io: return "store_io";
-        case StoreErrorKind::internal: return "store_internal";
+        case StoreErrorKind::locked:
+            return "store_locked";
+        case StoreErrorKind::corrupt:
+            return "store_corrupt";
+        case StoreErrorKind::foreign_application:
+            return "store_foreign_application";
+        case StoreErrorKind::newer_schema:
+            return "store_newer_schema";
+        case StoreErrorKind::stale_copy:
+            return "store_stale_copy";
+        case StoreErrorKind::generation_conflict:
+            return "store_generation_conflict";
+        case StoreErrorKind::read_only:
+            return "store_read_only";
+        case StoreErrorKind::disk_full:
+            return "store_disk_full";
+        case StoreErrorKind::constraint:
+            return "store_constraint";
+        case StoreErrorKind::io:
+            return "store_io";
+        case StoreErrorKind::internal:
+            return "store_internal";
     }
     return "store_internal";
 }
@@ -90,7 +107,9 @@ std::unique_ptr<Database> Database::open_reader(const std::filesystem::path& pat
     return reader;
 }
 
-Database::~Database() { close(); }
+Database::~Database() {
+    close();
+}
 
 void Database::close() noexcept {
     for (auto& [sql, cached] : m_cache) sqlite3_finalize(cached.statement);
@@ -110,8 +129,8 @@ void Database::lock_file() {
     if (m_lock_fd < 0) throw_errno("cannot open the lock file", path);
     if (flock(m_lock_fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) throw_errno("cannot lock", path);
-        throw StoreError(StoreErrorKind::locked, fmt::format("{} is in use by process {}", m_path.string(),
-                                                             read_small_file(m_lock_fd)));
+        throw StoreError(StoreErrorKind::locked,
+                         fmt::format("{} is in use by process {}", m_path.string(), read_small_file(m_lock_fd)));
     }
     const std::string pid = fmt::format("{}", getpid());
     if (ftruncate(m_lock_fd, 0) != 0 || pwrite(m_lock_fd, pid.data(), pid.size(), 0) < 0)
@@ -135,8 +154,9 @@ void Database::configure() {
     auto mode = query("PRAGMA journal_mode = WAL");
     if (!mode.step() || mode.text(0) != "wal")
         throw StoreError(StoreErrorKind::io, fmt::format("{}: the file system does not allow WAL", m_path.string()));
-    execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-            "PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 67108864");
+    execute(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+        "PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 67108864");
 }
 
 void Database::check_application(std::int32_t application_id) {
@@ -192,7 +212,9 @@ void Database::copy_before_migration(int version) {
     sync_and_rename(unfinished, target);
 }
 
-void Database::begin() { run("BEGIN IMMEDIATE"); }
+void Database::begin() {
+    run("BEGIN IMMEDIATE");
+}
 
 void Database::commit() {
     const std::int64_t raised =
@@ -211,10 +233,16 @@ void Database::rollback() noexcept {
     if (sqlite3_get_autocommit(m_db) == 0) sqlite3_exec(m_db, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-void Database::execute(const std::string& sql) { check(sqlite3_exec(m_db, sql.c_str(), nullptr, nullptr, nullptr), sql); }
+void Database::execute(const std::string& sql) {
+    check(sqlite3_exec(m_db, sql.c_str(), nullptr, nullptr, nullptr), sql);
+}
 
-std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(m_db); }
-std::int64_t Database::changes() const { return sqlite3_changes64(m_db); }
+std::int64_t Database::last_insert_id() const {
+    return sqlite3_last_insert_rowid(m_db);
+}
+std::int64_t Database::changes() const {
+    return sqlite3_changes64(m_db);
+}
 
 Query Database::prepare(std::string_view sql) {
     const auto found = m_cache.find(sql);
@@ -261,8 +289,8 @@ void Database::check(int code, std::string_view doing) const {
 
 // Texts name the statement, never its bound values: those may be secrets.
 void Database::fail(int code, std::string_view doing) const {
-    throw StoreError(kind_of(m_db, code), fmt::format("{}: {} ({}) while {}", m_path.string(), sqlite3_errstr(code), code,
-                                                      doing.substr(0, 200)));
+    throw StoreError(kind_of(m_db, code), fmt::format("{}: {} ({}) while {}", m_path.string(), sqlite3_errstr(code),
+                                                      code, doing.substr(0, 200)));
 }
 
 }  // namespace hedgerow::daemon

@@ -82,17 +82,32 @@ class Query {
 
     template <typename T>
     Query& bind(const T& value) {
-        if constexpr (std::is_same_v<T, bool>) bind_int64(value ? 1 : 0);
-        else if constexpr (std::is_enum_v<T>) bind_int64(static_cast<std::int64_t>(value));
-        else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) bind_int64(value);
-        else if constexpr (std::is_integral_v<T>) bind_uint64(value);
-        else if constexpr (std::is_same_v<T, std::nullopt_t> || std::is_same_v<T, std::nullptr_t>) bind_null();
-        else if constexpr (channel::IsFixedBytes<T>::value) bind_blob(value.view());
-        else if constexpr (std::is_convertible_v<const T&, std::string_view>) bind_text(value);
-        else if constexpr (std::is_convertible_v<const T&, channel::ByteView>) bind_blob(value);
-        else if constexpr (requires { value.has_value(); *value; }) {
-            if (value.has_value()) bind(*value); else bind_null();
-        } else bind_int128(value.raw());
+        if constexpr (std::is_same_v<T, bool>)
+            bind_int64(value ? 1 : 0);
+        else if constexpr (std::is_enum_v<T>)
+            bind_int64(static_cast<std::int64_t>(value));
+        else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>)
+            bind_int64(value);
+        else if constexpr (std::is_integral_v<T>)
+            bind_uint64(value);
+        else if constexpr (std::is_same_v<T, std::nullopt_t> || std::is_same_v<T, std::nullptr_t>)
+            bind_null();
+        else if constexpr (channel::IsFixedBytes<T>::value)
+            bind_blob(value.view());
+        else if constexpr (std::is_convertible_v<const T&, std::string_view>)
+            bind_text(value);
+        else if constexpr (std::is_convertible_v<const T&, channel::ByteView>)
+            bind_blob(value);
+        else if constexpr (requires {
+                               value.has_value();
+                               *value;
+                           }) {
+            if (value.has_value())
+                bind(*value);
+            else
+                bind_null();
+        } else
+            bind_int128(value.raw());
         return *this;
     }
 
@@ -131,17 +146,18 @@ struct DatabaseOptions {
     std::int32_t application_id = 0x48444752;
     /// PRAGMA quick_check at opening: reads the whole file.
     bool check_integrity = true;
-    /// The operator says that this restored database shall be used although its generation file is absent or newer. The node
-    /// must then treat every channel as recovering (DESIGN 5.7): see Database::accepted_stale.
+    /// The operator says that this restored database shall be used although its generation file is absent or newer. The
+    /// node must then treat every channel as recovering (DESIGN 5.7): see Database::accepted_stale.
     bool accept_stale = false;
     int busy_timeout_ms = 5000;
 };
 
 /// One connection to the node's SQLite database: WAL, synchronous=FULL, foreign keys on. One thread at a time.
 ///
-/// Two processes never share it: `<path>.lock` is held with flock. And because a lock can fail (network file systems) or be
-/// gone around (a copy swapped in), every commit through `commit` compares and sets a generation number in the database and
-/// then notes it in the side file `<path>.generation`; a database older than its side file is refused as stale_copy.
+/// Two processes never share it: `<path>.lock` is held with flock. And because a lock can fail (network file systems)
+/// or be gone around (a copy swapped in), every commit through `commit` compares and sets a generation number in the
+/// database and then notes it in the side file `<path>.generation`; a database older than its side file is refused as
+/// stale_copy.
 class Database {
   public:
     /// Opens or creates, checks, migrates (after a copy `<path>.before-v<n>` of an older schema). Throws StoreError.

@@ -18,10 +18,13 @@ StoreErrorKind kind_of_errno(int error) {
     switch (error) {
         case EACCES:
         case EPERM:
-        case EROFS: return StoreErrorKind::read_only;
+        case EROFS:
+            return StoreErrorKind::read_only;
         case ENOSPC:
-        case EDQUOT: return StoreErrorKind::disk_full;
-        default: return StoreErrorKind::io;
+        case EDQUOT:
+            return StoreErrorKind::disk_full;
+        default:
+            return StoreErrorKind::io;
     }
 }
 

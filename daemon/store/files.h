@@ -15,7 +15,8 @@ namespace hedgerow::daemon {
 /// fsync of a directory, so that a name created or renamed in it survives a power cut.
 void sync_directory(const std::filesystem::path& directory);
 
-/// fsync of `from`, then rename over `to`, then fsync of the directory: afterwards `to` is old or new, never part of both.
+/// fsync of `from`, then rename over `to`, then fsync of the directory: afterwards `to` is old or new, never part of
+/// both.
 void sync_and_rename(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace hedgerow::daemon

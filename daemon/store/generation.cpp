@@ -33,7 +33,8 @@ std::optional<GenerationNote> parse_note(std::string_view text) {
     const std::string_view digits = text.substr(kMagic.size() + kIdDigits + 1);
     std::int64_t number = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (!id || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || number < 0) return std::nullopt;
+    if (!id || parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size() || number < 0)
+        return std::nullopt;
     return GenerationNote{*id, number};
 }
 
@@ -62,8 +63,7 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
         m_database_id = id.fixed<channel::Hash>(0);
         m_generation = generation.int64(0);
     }
-    const std::string_view wrong =
-        disagreement(fresh, {m_database_id, m_generation}, read_small_file(m_generation_fd));
+    const std::string_view wrong = disagreement(fresh, {m_database_id, m_generation}, read_small_file(m_generation_fd));
     if (!wrong.empty() && !options.accept_stale) {
         throw StoreError(StoreErrorKind::stale_copy,
                          fmt::format("{} cannot be trusted to be the newest: {}", m_path.string(), wrong));
@@ -83,8 +83,8 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
     commit();
 }
 
-// Not flushed at every commit: after kill -9 the kernel still has it, and after a power cut an older number only makes the
-// check weaker, never wrong.
+// Not flushed at every commit: after kill -9 the kernel still has it, and after a power cut an older number only makes
+// the check weaker, never wrong.
 void Database::write_generation_file() {
     const std::string text = format_note({m_database_id, m_generation});
     const ssize_t written = pwrite(m_generation_fd, text.data(), text.size(), 0);

@@ -30,7 +30,9 @@ bool Query::step() {
     return false;
 }
 
-bool Query::is_null(int column) const { return sqlite3_column_type(m_statement, column) == SQLITE_NULL; }
+bool Query::is_null(int column) const {
+    return sqlite3_column_type(m_statement, column) == SQLITE_NULL;
+}
 
 std::int64_t Query::int64(int column) const {
     require_type(column, SQLITE_INTEGER, "an integer");
@@ -68,14 +70,18 @@ channel::Int128 Query::int128(int column) const {
     return static_cast<channel::Int128>(bits);
 }
 
-void Query::bind_int64(std::int64_t value) { check(sqlite3_bind_int64(m_statement, m_next_parameter++, value)); }
+void Query::bind_int64(std::int64_t value) {
+    check(sqlite3_bind_int64(m_statement, m_next_parameter++, value));
+}
 
 void Query::bind_uint64(std::uint64_t value) {
     ASSERT(value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
     bind_int64(static_cast<std::int64_t>(value));
 }
 
-void Query::bind_null() { check(sqlite3_bind_null(m_statement, m_next_parameter++)); }
+void Query::bind_null() {
+    check(sqlite3_bind_null(m_statement, m_next_parameter++));
+}
 
 void Query::bind_text(std::string_view value) {
     const char* data = value.data() == nullptr ? "" : value.data();
@@ -112,6 +118,8 @@ void Query::wrong_column(int column, const char* expected) const {
                                                           expected, sqlite3_sql(m_statement)));
 }
 
-void Query::check(int code) const { m_database->check(code, sqlite3_sql(m_statement)); }
+void Query::check(int code) const {
+    m_database->check(code, sqlite3_sql(m_statement));
+}
 
 }  // namespace hedgerow::daemon

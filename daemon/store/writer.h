@@ -11,8 +11,8 @@
 
 #include "channel/base/expected.h"
 #include "channel/base/rule.h"
-#include "daemon/store/database.h"
 #include "daemon/base/event_fd.h"
+#include "daemon/store/database.h"
 
 namespace hedgerow::daemon {
 
@@ -29,9 +29,9 @@ struct WriterMetrics {
     std::uint64_t last_commit_us = 0;  ///< of the last transaction: jobs, commit and flush
 };
 
-/// The one thread that writes (DESIGN 12). Everything submitted while a commit runs goes into the next transaction, so one
-/// disk flush serves all channels. Jobs run and become durable in the order of submission. Completions are handed to the
-/// event loop: poll completion_fd(), then drain().
+/// The one thread that writes (DESIGN 12). Everything submitted while a commit runs goes into the next transaction, so
+/// one disk flush serves all channels. Jobs run and become durable in the order of submission. Completions are handed
+/// to the event loop: poll completion_fd(), then drain().
 ///
 /// An error in a job or commit rolls its whole transaction back and ends the writer: `on_fatal` is called once, on the
 /// writer's thread, and no later job runs and no later on_durable is delivered.

@@ -23,13 +23,17 @@ constexpr const char* kToken = "0x00000000000000000000000000000000000000bb";
 constexpr const char* kSigner1 = "0x0000000000000000000000000000000000000001";
 constexpr const char* kSigner2 = "0x0000000000000000000000000000000000000002";
 constexpr const char* kSigner3 = "0x0000000000000000000000000000000000000003";
-constexpr const char* kNodeId = "d04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737";  // RFC 8032's test keys
+constexpr const char* kNodeId =
+    "d04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737";  // RFC 8032's test keys
 
 /// The least that a node must be told, then `extra`; the data directory is `dir`.
 std::vector<std::string> minimal(const TempDir& dir, std::vector<std::string> extra = {}) {
-    std::vector<std::string> out = {"--datadir",     dir.path().string(), "--chain-id",    "31337",
-                                    "--adjudicator", kAdjudicator,        "--asset",       std::string("USDH,") + kToken + ",6,usd,0",
-                                    "--asset",       "ETH,native,18,ETH,1000", "--oracle-signer", kSigner2};
+    std::vector<std::string> out = {"--datadir",       dir.path().string(),
+                                    "--chain-id",      "31337",
+                                    "--adjudicator",   kAdjudicator,
+                                    "--asset",         std::string("USDH,") + kToken + ",6,usd,0",
+                                    "--asset",         "ETH,native,18,ETH,1000",
+                                    "--oracle-signer", kSigner2};
     out.insert(out.end(), extra.begin(), extra.end());
     return out;
 }
@@ -89,17 +93,56 @@ TEST_CASE("config: the least that is needed, and defaults for the rest") {
 
 TEST_CASE("config: every option is understood on the command line") {
     const TempDir dir;
-    const Config config = good(minimal(
-        dir, {"--listen=false", "--bind", "[::1]:0", "--advertise=node.example", "--peer", std::string(kNodeId) + "@h:1",
-              "--rpc-bind", "0.0.0.0:1", "--rpc-cookie-file=/c", "--chain-rpc", "http://u:p@h:1/key", "--adjudicator-block", "5",
-              "--confirmations=1", "--chain-poll-ms=50", "--oracle-signer", kSigner3, "--oracle-signer", kSigner1,
-              "--oracle-threshold", "3", "--oracle", "tcp://127.0.0.1:5555,http://127.0.0.1:80", "--max-deviation-bps=1",
-              "--max-price-age-ms=100", "--accept-channels=false", "--dispute-period=60", "--min-dispute-period=60",
-              "--price-slot=1", "--price-grace=0", "--stale-penalty=1.5", "--max-stale-penalty=2", "--risk-class",
-              "BTC_USD,1000,500,100,0.001", "--max-in-doubt=0.5", "--ack-timeout-ms=100", "--funding-deadband-bps=0",
-              "--funding-cap-bps=7", "--instruments=/i", "--quote-validity-ms=50", "--maker", "--maker-spread-bps=20",
-              "--maker-refresh-ms=60", "--maker-size", "BTC_USD-PERPETUAL,0.25", "--password-file=/p", "--log-level=debug",
-              "--log-file=node.log", "--log-stderr=false", "--accept-restored-database"}));
+    const Config config = good(minimal(dir, {"--listen=false",
+                                             "--bind",
+                                             "[::1]:0",
+                                             "--advertise=node.example",
+                                             "--peer",
+                                             std::string(kNodeId) + "@h:1",
+                                             "--rpc-bind",
+                                             "0.0.0.0:1",
+                                             "--rpc-cookie-file=/c",
+                                             "--chain-rpc",
+                                             "http://u:p@h:1/key",
+                                             "--adjudicator-block",
+                                             "5",
+                                             "--confirmations=1",
+                                             "--chain-poll-ms=50",
+                                             "--oracle-signer",
+                                             kSigner3,
+                                             "--oracle-signer",
+                                             kSigner1,
+                                             "--oracle-threshold",
+                                             "3",
+                                             "--oracle",
+                                             "tcp://127.0.0.1:5555,http://127.0.0.1:80",
+                                             "--max-deviation-bps=1",
+                                             "--max-price-age-ms=100",
+                                             "--accept-channels=false",
+                                             "--dispute-period=60",
+                                             "--min-dispute-period=60",
+                                             "--price-slot=1",
+                                             "--price-grace=0",
+                                             "--stale-penalty=1.5",
+                                             "--max-stale-penalty=2",
+                                             "--risk-class",
+                                             "BTC_USD,1000,500,100,0.001",
+                                             "--max-in-doubt=0.5",
+                                             "--ack-timeout-ms=100",
+                                             "--funding-deadband-bps=0",
+                                             "--funding-cap-bps=7",
+                                             "--instruments=/i",
+                                             "--quote-validity-ms=50",
+                                             "--maker",
+                                             "--maker-spread-bps=20",
+                                             "--maker-refresh-ms=60",
+                                             "--maker-size",
+                                             "BTC_USD-PERPETUAL,0.25",
+                                             "--password-file=/p",
+                                             "--log-level=debug",
+                                             "--log-file=node.log",
+                                             "--log-stderr=false",
+                                             "--accept-restored-database"}));
     CHECK_FALSE(config.network.listen);
     CHECK(config.network.listen_host == "::1");
     CHECK(config.network.advertised_host == "node.example");
@@ -127,10 +170,11 @@ TEST_CASE("config: every option is understood on the command line") {
 
 TEST_CASE("config: the file is read, and the command line overrides it") {
     const TempDir dir;
-    write_file(dir.path() / "hedgerow.conf",
-               "# a comment\n; another\n\n  confirmations =  3 \nbind = \"127.0.0.1:1000\"\r\nchain-id=1\nadjudicator = " +
-                   std::string(kAdjudicator) + "\nasset = A,native,18,usd,0\noracle-signer = " + kSigner1 +
-                   "\noracle-signer = " + kSigner2 + "\nmaker = false");
+    write_file(
+        dir.path() / "hedgerow.conf",
+        "# a comment\n; another\n\n  confirmations =  3 \nbind = \"127.0.0.1:1000\"\r\nchain-id=1\nadjudicator = " +
+            std::string(kAdjudicator) + "\nasset = A,native,18,usd,0\noracle-signer = " + kSigner1 +
+            "\noracle-signer = " + kSigner2 + "\nmaker = false");
     const std::string datadir = "--datadir=" + dir.path().string();
     const Config from_file = good({datadir});
     CHECK(from_file.chain.confirmations == 3);
@@ -287,10 +331,12 @@ TEST_CASE("config: help names every option with its group, version prints, neith
 
 TEST_CASE("config: the dump holds no secret") {
     const TempDir dir;
-    const Config config = good(minimal(dir, {"--chain-rpc=http://user:pass@host:8545/v3/apikey?token=t", "--password-file=/secret"}));
+    const Config config =
+        good(minimal(dir, {"--chain-rpc=http://user:pass@host:8545/v3/apikey?token=t", "--password-file=/secret"}));
     const std::string dump = dump_config(config);
     CHECK(dump.find("chain-rpc=http://host:8545/...\n") != std::string::npos);
-    for (const char* secret : {"user", "pass@", "apikey", "token=t", "/secret"}) CHECK(dump.find(secret) == std::string::npos);
+    for (const char* secret : {"user", "pass@", "apikey", "token=t", "/secret"})
+        CHECK(dump.find(secret) == std::string::npos);
     // Nor does the error about a malformed one.
     CHECK(bad(minimal(dir, {"--chain-rpc=wss://host/apikey"})).text.find("apikey") == std::string::npos);
 }

@@ -34,10 +34,15 @@ static_assert(!std::is_constructible_v<LogField, std::string_view, const Preimag
 static_assert(std::is_constructible_v<LogField, std::string_view, const Address&>);
 
 TEST_CASE("log: fields are key=value, in order") {
-    const std::string line = format_log_line("update acked", {{"n", -3}, {"big", ~std::uint64_t{0}}, {"ok", true},
-                                                              {"rule", Rule::queue_full}, {"who", Address()}, {"t", "a b"}});
-    CHECK(line == "update acked n=-3 big=18446744073709551615 ok=true rule=queue_full "
-                  "who=0x0000000000000000000000000000000000000000 t=\"a b\"");
+    const std::string line = format_log_line("update acked", {{"n", -3},
+                                                              {"big", ~std::uint64_t{0}},
+                                                              {"ok", true},
+                                                              {"rule", Rule::queue_full},
+                                                              {"who", Address()},
+                                                              {"t", "a b"}});
+    CHECK(line ==
+          "update acked n=-3 big=18446744073709551615 ok=true rule=queue_full "
+          "who=0x0000000000000000000000000000000000000000 t=\"a b\"");
 }
 
 TEST_CASE("log: text from outside cannot forge a line or a field") {
@@ -66,7 +71,8 @@ TEST_CASE("log: only what is at or above the level is evaluated and written, to 
     CHECK(text.find("loud n=1\n") != std::string::npos);
     CHECK(text.find("error bare\n") != std::string::npos);
     const auto mode = std::filesystem::status(file).permissions();
-    CHECK((mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all)) == std::filesystem::perms::none);
+    CHECK((mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all)) ==
+          std::filesystem::perms::none);
 }
 
 TEST_CASE("log: a file that cannot be written is an error at the start") {

@@ -160,7 +160,8 @@ TEST_CASE("transport: malformed messages on a link end it by name") {
         {Bytes{6, 255, 255, 255, 255}, Rule::frame_too_large},
         {Bytes{3, 1}, Rule::unexpected_message},
         {Bytes{5}, Rule::peer_disconnected},
-        {encode_greeting(MessageKind::hello, {kTransportVersion, keys_from(2).node_id(), 77}), Rule::unexpected_message},
+        {encode_greeting(MessageKind::hello, {kTransportVersion, keys_from(2).node_id(), 77}),
+         Rule::unexpected_message},
     };
     for (const auto& [body, rule] : cases) {
         CAPTURE(hedgerow::channel::to_hex(body));

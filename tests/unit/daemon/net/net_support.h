@@ -21,7 +21,7 @@ inline TransportKeys keys_from(std::uint8_t number) {
 inline TransportConfig quick_config() {
     TransportConfig config;
     config.heartbeat_ms = 100;
-    config.peer_timeout_ms = 1'500;
+    config.peer_timeout_ms = 5'000;
     config.reconnect_min_ms = 20;
     config.reconnect_max_ms = 200;
     config.handshake_timeout_ms = 2'000;

@@ -13,7 +13,9 @@ using hedgerow::channel::Rule;
 
 namespace {
 
-std::string id_text() { return hedgerow::channel::to_hex(keys_from(5).node_id()).substr(2); }
+std::string id_text() {
+    return hedgerow::channel::to_hex(keys_from(5).node_id()).substr(2);
+}
 
 Rule error_of(const std::string& text) {
     const auto uri = parse_peer_uri(text);
@@ -47,7 +49,8 @@ TEST_CASE("peer uri: bad ones are refused by name") {
     CHECK(error_of(id_text().substr(1) + "@h:1") == Rule::node_id_malformed);
     CHECK(error_of("g" + id_text().substr(1) + "@h:1") == Rule::node_id_malformed);
     CHECK(error_of(std::string(64, '0') + "@h:1") == Rule::node_id_malformed);
-    for (const char* host : {"", "a b", "-a", "a-", "a..b", "256.1.1.1", "1.2.3", "::1", "[127.0.0.1]", "[]", "a/b", "a@b"}) {
+    for (const char* host :
+         {"", "a b", "-a", "a-", "a..b", "256.1.1.1", "1.2.3", "::1", "[127.0.0.1]", "[]", "a/b", "a@b"}) {
         CAPTURE(host);
         CHECK(error_of(id_text() + "@" + host + ":1") == Rule::host_malformed);
     }

@@ -220,8 +220,10 @@ TEST_CASE("transport: a peer that does not read fills its own queue only") {
     Rule rule = Rule::none;
     for (; accepted < 400 && rule == Rule::none;) {
         const auto sent = alice.transport.send(slow.id(), big);
-        if (sent) ++accepted;
-        else rule = sent.error();
+        if (sent)
+            ++accepted;
+        else
+            rule = sent.error();
         if (accepted % 8 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     CHECK(rule == Rule::queue_full);

@@ -20,9 +20,11 @@ using hedgerow::channel::Int128;
 
 namespace {
 
-constexpr std::array<Migration, 1> kSchema1 = {{{1, "CREATE TABLE item (id INTEGER PRIMARY KEY, body BLOB, name TEXT)"}}};
+constexpr std::array<Migration, 1> kSchema1 = {
+    {{1, "CREATE TABLE item (id INTEGER PRIMARY KEY, body BLOB, name TEXT)"}}};
 constexpr std::array<Migration, 2> kSchema2 = {
-    {kSchema1[0], {2, "ALTER TABLE item ADD COLUMN size INTEGER NOT NULL DEFAULT 7; CREATE INDEX item_name ON item(name)"}}};
+    {kSchema1[0],
+     {2, "ALTER TABLE item ADD COLUMN size INTEGER NOT NULL DEFAULT 7; CREATE INDEX item_name ON item(name)"}}};
 
 DatabaseOptions options_for(const TempDir& dir, std::span<const Migration> migrations = kSchema1) {
     DatabaseOptions options;
@@ -68,8 +70,8 @@ TEST_CASE("store: values of every type come back as they went in") {
     const Hash hash = *Hash::from(Bytes(32, 0xab));
     const Amount amount = Amount::from_raw(-(static_cast<Int128>(1) << 100) - 5);
     database.execute("CREATE TABLE v (a, b, c, d, e, f, g, h)");
-    database.run("INSERT INTO v VALUES (?,?,?,?,?,?,?,?)", std::int64_t{-1}, std::uint64_t{1} << 62, "te\"xt", Bytes{1, 2},
-                 hash, amount, std::optional<int>(), Bytes{});
+    database.run("INSERT INTO v VALUES (?,?,?,?,?,?,?,?)", std::int64_t{-1}, std::uint64_t{1} << 62, "te\"xt",
+                 Bytes{1, 2}, hash, amount, std::optional<int>(), Bytes{});
     auto row = database.query("SELECT * FROM v");
     REQUIRE(row.step());
     CHECK(row.int64(0) == -1);
@@ -149,7 +151,8 @@ TEST_CASE("store: an empty file is a fresh database; the file is its owner's onl
     const TempDir other;
     Database created(options_for(other));
     const auto mode = std::filesystem::status(other.path() / "node.db").permissions();
-    CHECK((mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all)) == std::filesystem::perms::none);
+    CHECK((mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all)) ==
+          std::filesystem::perms::none);
 }
 
 TEST_CASE("store: a second opener is refused as locked, in this and in another process") {
@@ -261,15 +264,21 @@ TEST_CASE("store: a lost, foreign or malformed generation file and a deleted dat
     { Database database(options_for(dir)); }
     const auto saved = dir.path() / "saved.generation";
     std::filesystem::copy_file(side, saved);
-    SUBCASE("lost") { std::filesystem::remove(side); }
-    SUBCASE("malformed") { std::ofstream(side) << "hedgerow-generation zz"; }
+    SUBCASE("lost") {
+        std::filesystem::remove(side);
+    }
+    SUBCASE("malformed") {
+        std::ofstream(side) << "hedgerow-generation zz";
+    }
     SUBCASE("of another database") {
         const TempDir other;
         { Database database(options_for(other)); }
         std::filesystem::copy_file(other.path() / "node.db.generation", side,
                                    std::filesystem::copy_options::overwrite_existing);
     }
-    SUBCASE("database deleted") { std::filesystem::remove(path); }
+    SUBCASE("database deleted") {
+        std::filesystem::remove(path);
+    }
     CHECK(kind_of_opening(options_for(dir)) == StoreErrorKind::stale_copy);
     auto accepting = options_for(dir);
     accepting.accept_stale = true;

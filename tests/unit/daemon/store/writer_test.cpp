@@ -135,7 +135,8 @@ TEST_CASE("writer: a full queue refuses try_submit by name and holds submit back
     const TempDir dir;
     WriterOptions options;
     options.max_queued_jobs = 4;
-    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
+    Writer writer(
+        open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
     std::atomic<bool> started = false;
     std::atomic<bool> go = false;
     REQUIRE(writer.submit(
@@ -175,7 +176,11 @@ TEST_CASE("writer: an error rolls the transaction back, is reported once and end
         REQUIRE(writer.submit(insert_job(1), [&] { ++durable; }));
         REQUIRE(writer.flush());
         std::atomic<bool> go = false;
-        REQUIRE(writer.submit([&](Database&) { while (!go) std::this_thread::yield(); }, [&] { ++durable; }));
+        REQUIRE(writer.submit(
+            [&](Database&) {
+                while (!go) std::this_thread::yield();
+            },
+            [&] { ++durable; }));
         const auto later = writer.submit(insert_job(2), [&] { ++durable; });
         const auto duplicate = writer.submit(insert_job(1), [&] { ++durable; });
         CHECK(later);
@@ -229,8 +234,9 @@ TEST_CASE("writer: after kill -9 at any moment every job reported durable is the
 }
 
 TEST_CASE("writer: a death at each boundary of a commit leaves a database that opens") {
-    for (const char* point : {"store.in_transaction:20", "store.before_commit:3", "store.after_commit_before_generation:4",
-                              "store.after_commit:3", "store.after_migration:1"}) {
+    for (const char* point :
+         {"store.in_transaction:20", "store.before_commit:3", "store.after_commit_before_generation:4",
+          "store.after_commit:3", "store.after_migration:1"}) {
         CAPTURE(point);
         const TempDir dir;
         const auto reported = reported_by_child(dir, 0, point);
