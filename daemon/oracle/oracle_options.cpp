@@ -42,6 +42,7 @@ void add_source(CLI::App& app, OracleOptions& o) {
         ->type_name("FILE")
         ->group(group);
     app.add_option("--seed", o.seed, "of the generator; oracles of one set share it")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str()
         ->group(group);
     app.add_option("--start-time", o.start_time,

@@ -43,7 +43,8 @@ std::string replay_error(const TempDir& dir, const std::string& rows) {
 }  // namespace
 
 TEST_CASE("market model: the same path whenever it is asked, another for another seed") {
-    MarketModel early(default_scenario(), 7, kStart), late(default_scenario(), 7, kStart), other(default_scenario(), 8, kStart);
+    MarketModel early(default_scenario(), 7, kStart), late(default_scenario(), 7, kStart),
+        other(default_scenario(), 8, kStart);
     for (std::uint64_t t = 0; t < 60'000; t += 250) static_cast<void>(early.prices_at(kStart + t));
     const auto a = early.prices_at(kStart + 60'000), b = late.prices_at(kStart + 60'000);
     REQUIRE(a.size() == 7);
@@ -91,14 +92,16 @@ TEST_CASE("market model: a crash begins, ends and recovers when it should") {
     scenario.crash = CrashModel{10, 0.25, 15, 0, 60};
     MarketModel with(scenario, 1, kStart), without(default_scenario(), 1, kStart);
     CHECK(at(with, "BTC_USD", kStart + 10'000) == at(without, "BTC_USD", kStart + 10'000));
-    CHECK(at(with, "BTC_USD", kStart + 25'000) == doctest::Approx(0.75 * at(without, "BTC_USD", kStart + 25'000)).epsilon(1e-9));
+    CHECK(at(with, "BTC_USD", kStart + 25'000) ==
+          doctest::Approx(0.75 * at(without, "BTC_USD", kStart + 25'000)).epsilon(1e-9));
     CHECK(at(with, "ETH_USD", kStart + 25'000) ==
           doctest::Approx(std::pow(0.75, 1.2) * at(without, "ETH_USD", kStart + 25'000)).epsilon(1e-9));
 }
 
 TEST_CASE("scenarios: those that ship load, and the crash one falls by a quarter in 15 s") {
     for (const char* name : {"calm", "crash", "flash"}) {
-        const Scenario scenario = load_scenario(std::string(HEDGEROW_SOURCE_DIR "/daemon/oracle/scenarios/").append(name).append(".json"));
+        const Scenario scenario =
+            load_scenario(std::string(HEDGEROW_SOURCE_DIR "/daemon/oracle/scenarios/").append(name).append(".json"));
         CHECK(scenario.name == name);
         CHECK(scenario_feeds(scenario) == scenario_feeds(default_scenario()));
     }
@@ -128,7 +131,8 @@ TEST_CASE("scenarios: refused by the member that is wrong") {
     CHECK(error(R"({"assets":[{"feed":"BTC_USD","vol":1}]})") == "assets[0]: unknown member 'vol'");
     CHECK(error(R"({"assets":[{"feed":"BTC USD"}]})") == "'BTC USD' is no feed name");
     CHECK(error(R"({"assets":[{"feed":"A"},{"feed":"A"}]})") == "a feed occurs twice");
-    CHECK(error(R"({"assets":[{"feed":"A","price":5}]})") == "assets[0].price: not a decimal string with at most 8 decimals");
+    CHECK(error(R"({"assets":[{"feed":"A","price":5}]})") ==
+          "assets[0].price: not a decimal string with at most 8 decimals");
     CHECK(error(R"({"assets":[{"feed":"A","price":"0"}]})") == "A: price not between 0.000001 and 1000000000");
     CHECK(error(R"({"assets":[{"feed":"A","volatility":-1}]})") == "assets[0].volatility: not between 0 and 20");
     CHECK(error(R"({"assets":[{"feed":"BTC_USD"}],"perpetuals":[{"feed":"ETH_USD-PERPETUAL"}]})") ==
@@ -141,14 +145,15 @@ TEST_CASE("scenarios: refused by the member that is wrong") {
 
 TEST_CASE("replay: a bar's high and low are reached, gaps hold the close, the ends are clamped") {
     const TempDir dir;
-    const auto series = ReplaySeries::load(write_csv(dir, "60000,100,130,90,120,1\n120000,120,121,80,85,1\n\n300000,85,86,84,85,1\n"));
+    const auto series =
+        ReplaySeries::load(write_csv(dir, "60000,100,130,90,120,1\n120000,120,121,80,85,1\n\n300000,85,86,84,85,1\n"));
     CHECK(series.bars() == 3);
     CHECK(series.begin_ms() == 60'000);
     CHECK(series.end_ms() == 360'000);
     CHECK(series.price_at(0) == 100);
     CHECK(series.price_at(60'000) == 100);
     CHECK(series.price_at(70'000) == doctest::Approx(95));
-    CHECK(series.price_at(80'000) == doctest::Approx(90));   // rises: low first
+    CHECK(series.price_at(80'000) == doctest::Approx(90));  // rises: low first
     CHECK(series.price_at(100'000) == doctest::Approx(130));
     CHECK(series.price_at(119'999) == doctest::Approx(120).epsilon(1e-4));
     CHECK(series.price_at(140'000) == doctest::Approx(121));  // falls: high first
@@ -178,7 +183,8 @@ TEST_CASE("replay: refused with file, line and cause") {
 TEST_CASE("replay: an index follows its recording at a chosen speed, derivatives follow the index") {
     const TempDir dir;
     Replay replay;
-    replay.series.emplace("BTC_USD", ReplaySeries::load(write_csv(dir, "60000,50000,50000,50000,50000,1\n120000,60000,60000,60000,60000,1\n")));
+    replay.series.emplace("BTC_USD", ReplaySeries::load(write_csv(
+                                         dir, "60000,50000,50000,50000,50000,1\n120000,60000,60000,60000,60000,1\n")));
     replay.from_ms = 60'000;
     replay.speed = 10;
     MarketModel model(default_scenario(), 1, kStart, replay);
