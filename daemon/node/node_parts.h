@@ -46,7 +46,7 @@ struct NodeParts {
     std::uint64_t chain_time_s = 0;            ///< of the newest block
     std::uint64_t confirmed_chain_time_s = 0;  ///< of the newest confirmed block
     std::uint64_t height = 0;
-    std::vector<channel::LockHash> revealed;   ///< registered on chain
+    std::vector<channel::LockHash> revealed{};  ///< registered on chain
 
     /// The world as a step of the core may know it. A locked wallet signs nothing new, as in a halt.
     [[nodiscard]] channel::Context context() const {

@@ -1,0 +1,185 @@
+#include "daemon/app/app.h"
+
+#include <sys/stat.h>
+
+#include "daemon/api/api.h"
+#include "daemon/api/payments.h"
+#include "daemon/app/node_options.h"
+#include "daemon/market/registry_file.h"
+#include "daemon/node/clock.h"
+#include "daemon/node/node_parts.h"
+#include "daemon/oracle/oracle_client.h"
+#include "rpc/server.h"
+
+namespace hedgerow::daemon {
+
+namespace {
+
+/// What the node tells, to each who asked.
+class Hooks final : public MarketHooks {
+  public:
+    Hooks(Market& market, Payments& payments) : m_market(market), m_payments(payments) {}
+    std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops, std::uint64_t now_ms) override {
+        return m_market.judge(channel, ops, now_ms);
+    }
+    void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override {
+        m_market.on_agreed(channel, op);
+        m_payments.on_agreed(channel, op);
+    }
+    void on_state(const channel::Channel& channel) override { m_market.on_state(channel); }
+    void on_status(const channel::Channel& channel) override { m_market.on_status(channel); }
+    void on_funds(const channel::Channel& channel) override { m_market.on_funds(channel); }
+    void on_market_message(const channel::Channel& channel, const channel::PeerMessage& message) override {
+        m_market.on_market_message(channel, message);
+    }
+    void on_tick(std::uint64_t now_ms) override {
+        m_market.on_tick(now_ms);
+        m_payments.on_tick(now_ms);
+    }
+    void on_halt(bool halted) override { m_market.on_halt(halted); }
+
+  private:
+    Market& m_market;
+    Payments& m_payments;
+};
+
+/// The price book and the oracles' histories, for disputes.
+class BookPackages final : public PackageSource {
+  public:
+    BookPackages(PriceBook& book, OracleClient*& client) : m_book(book), m_client(client) {}
+    std::vector<channel::Bytes> packages(const channel::Feed& feed, std::uint64_t time_s, std::span<const channel::Address> oracles) override {
+        return m_book.packages(feed, time_s, oracles);
+    }
+    void fetch(const channel::Feed& feed, std::uint64_t time_s) override {
+        if (m_client == nullptr) return;
+        // Where the queue is full a later look at the dispute asks again.
+        (void)m_client->request_history(feed, time_s);
+    }
+
+  private:
+    PriceBook& m_book;
+    OracleClient*& m_client;
+};
+
+channel::Registry read_registry(const Config& config) {
+    if (config.market.instrument_file.empty()) return {};
+    auto registry = read_registry_file(config.market.instrument_file);
+    if (!registry) throw std::runtime_error(std::string("instruments: ").append(registry.error().text));
+    return std::move(*registry);
+}
+
+/// A node without oracles trades nothing, but pays: its book knows one signer that nobody is.
+PriceBookConfig book_config(const Config& config) {
+    PriceBookConfig out = price_book_config(config);
+    if (out.oracles.empty()) {
+        out.oracles.push_back(channel::Address());
+        out.threshold = 1;
+    }
+    return out;
+}
+
+rpc::DispatcherOptions dispatcher_options(EventLoop& loop) {
+    rpc::DispatcherOptions out;
+    out.run = [&loop](std::function<void()> task) { return loop.post(std::move(task)); };
+    return out;
+}
+
+rpc::RpcServerOptions rpc_options(const Config& config) {
+    rpc::RpcServerOptions out;
+    out.http.address = config.rpc.host;
+    out.http.port = config.rpc.port;
+    out.cookie_path = config.rpc.cookie_file.is_absolute() ? config.rpc.cookie_file : config.datadir / config.rpc.cookie_file;
+    return out;
+}
+
+void make_datadir(const std::filesystem::path& path) {
+    std::filesystem::create_directories(path);
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+}
+
+}  // namespace
+
+struct App::Impl {
+    explicit Impl(const Config& config)
+        : registry((make_datadir(config.datadir), read_registry(config))),
+          node(node_options(config, registry)),
+          book(book_config(config)),
+          market(node, book, registry, market_options(config)),
+          payments(node),
+          hooks(market, payments),
+          packages(book, client_pointer),
+          dispatcher(dispatcher_options(node.loop())) {
+        node.set_market(&hooks);
+        node.set_packages(&packages);
+        bind_methods(dispatcher, {node, market, payments});
+        start_oracles(config);
+        server = std::make_unique<rpc::RpcServer>(rpc_options(config), dispatcher);
+        LOG_INFO("rpc", {"url", server->url()}, {"cookie", server->cookie_path().string()});
+    }
+
+    void start_oracles(const Config& config) {
+        if (config.oracle.endpoints.empty()) return;
+        client = std::make_unique<OracleClient>(
+            oracle_client_config(config), book, wall_clock_ms, [this](std::vector<channel::Feed>) { prices_moved(); },
+            [this](const std::string& text) {
+                LOG_ERROR("oracle client", {"text", text});
+                node.stop();
+            });
+        client_pointer = client.get();
+    }
+
+    /// At most one look at the prices waits in the loop, however many packages come.
+    void prices_moved() {
+        if (moved.exchange(true)) return;
+        const bool posted = node.loop().post([this] {
+            moved.store(false);
+            market.on_prices();
+        });
+        if (!posted) moved.store(false);
+    }
+
+    const channel::Registry registry;
+    Node node;
+    PriceBook book;
+    Market market;
+    Payments payments;
+    Hooks hooks;
+    OracleClient* client_pointer = nullptr;
+    BookPackages packages;
+    rpc::Dispatcher dispatcher;
+    std::unique_ptr<rpc::RpcServer> server;
+    std::atomic<bool> moved{false};
+    std::unique_ptr<OracleClient> client;
+    bool wrong_password = false;
+};
+
+App::App(const Config& config) : m_impl(std::make_unique<Impl>(config)) {}
+
+App::~App() {
+    m_impl->server->stop();
+    m_impl->client_pointer = nullptr;
+    m_impl->client.reset();
+}
+
+void App::unlock_with(wallet::SecretBytes password) {
+    const std::string text(reveal_text(password));
+    const bool posted = m_impl->node.loop().post([impl = m_impl.get(), text]() mutable {
+        if (!impl->node.wallet_exists()) return LOG_WARN("no wallet yet; create one with wallet create");
+        impl->node.unlock_wallet(std::move(text), [impl](const Result<channel::Address>& account) {
+            if (account) return;
+            LOG_ERROR("the wallet does not open", {"error", account.error().name}, {"text", account.error().message});
+            impl->wrong_password = true;
+            impl->node.stop();
+        });
+    });
+    ASSERT(posted);
+}
+
+int App::run() {
+    const int code = m_impl->node.run();
+    return m_impl->wrong_password ? 2 : code;
+}
+
+void App::stop() noexcept { m_impl->node.stop(); }
+
+}  // namespace hedgerow::daemon
