@@ -10,6 +10,7 @@
 namespace hedgerow::daemon {
 
 using channel::Rule;
+using wallet::WalletFault;
 
 namespace {
 
@@ -22,6 +23,23 @@ constexpr int kExitError = 4;
 channel::Hash separator_of(const NodeOptions& options) { return channel::domain_separator({options.chain_id, options.adjudicator}); }
 
 }  // namespace
+
+Fault fault_of(WalletFault fault) {
+    using rpc::NodeError;
+    switch (fault) {
+        case WalletFault::wallet_exists: return rpc::from_node_error(NodeError::wallet_exists);
+        case WalletFault::wallet_missing: return rpc::from_node_error(NodeError::wallet_missing);
+        case WalletFault::wallet_locked: return rpc::from_rule(Rule::wallet_locked);
+        case WalletFault::wallet_password_wrong:
+        case WalletFault::wallet_password_empty:
+        case WalletFault::wallet_password_too_long: return rpc::from_node_error(NodeError::wrong_password, wallet_fault_name(fault));
+        case WalletFault::mnemonic_word_count:
+        case WalletFault::mnemonic_word_unknown:
+        case WalletFault::mnemonic_checksum_wrong: return rpc::from_node_error(NodeError::mnemonic_invalid, wallet_fault_name(fault));
+        case WalletFault::owner_unknown: return rpc::from_node_error(NodeError::address_unknown);
+        default: return rpc::from_node_error(NodeError::file_unusable, wallet_fault_name(fault));
+    }
+}
 
 NodeStore::NodeStore(const NodeOptions& options, std::function<void()> on_fatal) {
     const std::filesystem::path path = options.datadir / "node.sqlite";

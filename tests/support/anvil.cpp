@@ -144,14 +144,24 @@ void Anvil::mine(std::uint64_t blocks) {
     call("anvil_mine", json::array({wallet::to_quantity(blocks)}));
 }
 
+/// Anvil mines at once, but not before it answers.
+json Anvil::receipt_of(const std::string& hash) {
+    for (int i = 0; i < 500; ++i) {
+        json receipt = call("eth_getTransactionReceipt", json::array({hash}));
+        if (!receipt.is_null()) return receipt;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    throw std::runtime_error("transaction not mined in time");
+}
+
 json Anvil::send(std::size_t account, const channel::Address& to, const channel::Bytes& data, std::uint64_t value) {
     const json transaction = {{"from", channel::to_hex(anvil_key(account).address())},
                               {"to", channel::to_hex(to)},
                               {"data", channel::to_hex(data)},
                               {"value", wallet::to_quantity(value)}};
     const std::string hash = call("eth_sendTransaction", json::array({transaction}));
-    json receipt = call("eth_getTransactionReceipt", json::array({hash}));
-    if (receipt.is_null() || receipt["status"] != "0x1")
+    json receipt = receipt_of(hash);
+    if (receipt["status"] != "0x1")
         throw std::runtime_error(std::string("transaction failed: ").append(receipt.dump()));
     return receipt;
 }
@@ -162,7 +172,7 @@ channel::Address Anvil::deploy(const std::string& name, const channel::Bytes& co
     code.append(channel::to_hex(constructor_arguments).substr(2));
     const json transaction = {{"from", channel::to_hex(anvil_key(0).address())}, {"data", code}};
     const std::string hash = call("eth_sendTransaction", json::array({transaction}));
-    const json receipt = call("eth_getTransactionReceipt", json::array({hash}));
+    const json receipt = receipt_of(hash);
     return *channel::fixed_from_hex<channel::Address>(receipt.at("contractAddress").get<std::string>());
 }
 

@@ -48,6 +48,7 @@ class Anvil {
     channel::Address deploy_token(const std::string& symbol, std::uint8_t decimals);
 
   private:
+    nlohmann::json receipt_of(const std::string& hash);
     Anvil(int pid, std::uint16_t port) : m_pid(pid), m_port(port) {}
     int m_pid = 0;
     std::uint16_t m_port = 0;

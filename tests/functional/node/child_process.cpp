@@ -1,0 +1,77 @@
+#include "child_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <stdexcept>
+
+namespace hedgerow::test {
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
+    std::array<int, 2> in{};
+    std::array<int, 2> out{};
+    if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    m_pid = ::fork();
+    if (m_pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::dup2(in[0], 0);
+        ::dup2(out[1], 1);
+        ::execv(argv[0], argv.data());
+        ::_exit(127);
+    }
+    ::close(in[0]);
+    ::close(out[1]);
+    m_in = in[1];
+    m_out = out[0];
+}
+
+ChildProcess::~ChildProcess() {
+    kill();
+    ::close(m_in);
+    ::close(m_out);
+}
+
+void ChildProcess::write(const std::string& line) {
+    const std::string text = line + "\n";
+    if (::write(m_in, text.data(), text.size()) != static_cast<ssize_t>(text.size())) throw std::runtime_error("the child does not read");
+}
+
+std::string ChildProcess::read(int timeout_ms) {
+    for (;;) {
+        if (const auto end = m_buffer.find('\n'); end != std::string::npos) {
+            std::string line = m_buffer.substr(0, end);
+            m_buffer.erase(0, end + 1);
+            return line;
+        }
+        pollfd fd{m_out, POLLIN, 0};
+        if (::poll(&fd, 1, timeout_ms) <= 0) throw std::runtime_error("no answer from the child");
+        std::array<char, 4096> bytes{};
+        const ssize_t size = ::read(m_out, bytes.data(), bytes.size());
+        if (size <= 0) throw std::runtime_error("the child has ended");
+        m_buffer.append(bytes.data(), static_cast<std::size_t>(size));
+    }
+}
+
+void ChildProcess::kill() {
+    if (m_pid <= 0) return;
+    ::kill(m_pid, SIGKILL);
+    ::waitpid(m_pid, nullptr, 0);
+    m_pid = 0;
+}
+
+int ChildProcess::wait() {
+    int status = 0;
+    ::waitpid(m_pid, &status, 0);
+    m_pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace hedgerow::test

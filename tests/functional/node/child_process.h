@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace hedgerow::test {
+
+/// A child process spoken to line by line. Killed with the object, by its own pid.
+class ChildProcess {
+  public:
+    explicit ChildProcess(const std::vector<std::string>& arguments);
+    ~ChildProcess();
+    ChildProcess(const ChildProcess&) = delete;
+    ChildProcess& operator=(const ChildProcess&) = delete;
+
+    void write(const std::string& line);
+    /// The next line; throws std::runtime_error where none comes in time.
+    [[nodiscard]] std::string read(int timeout_ms = 20'000);
+    [[nodiscard]] std::string ask(const std::string& line, int timeout_ms = 20'000) {
+        write(line);
+        return read(timeout_ms);
+    }
+    /// kill -9, and waits.
+    void kill();
+    /// Waits for its end; the exit code.
+    [[nodiscard]] int wait();
+
+  private:
+    int m_pid = 0;
+    int m_in = -1;
+    int m_out = -1;
+    std::string m_buffer;
+};
+
+}  // namespace hedgerow::test

@@ -1,0 +1,170 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "channel/crypto/signature.h"
+#include "channel/machine/apply.h"
+#include "daemon/node/node.h"
+#include "daemon/node/node_parts.h"
+
+/// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for the functional test.
+/// Arguments: datadir, chain URL, adjudicator, token, port.
+namespace {
+
+using namespace hedgerow::channel;
+using namespace hedgerow::daemon;
+
+void say(const std::string& line) {
+    std::cout << line << std::endl;  // flushed: the test waits for it
+}
+
+template <typename T>
+void say_result(const Result<T>& result, const std::string& good) {
+    say(result ? good : fmt::format("error {}", result.error().name));
+}
+
+NodeOptions options_of(char** argv) {
+    NodeOptions out;
+    out.datadir = argv[1];
+    out.chain_url = argv[2];
+    out.chain_id = 31337;
+    out.adjudicator = *parse_address(argv[3]);
+    out.confirmations = 1;
+    out.chain_poll_ms = 100;
+    out.fees.block_ms = 200;
+    out.transport.listen_port = static_cast<std::uint16_t>(std::stoul(argv[5]));
+    out.assets.push_back({"USDC", *parse_address(argv[4]), 6, {}, 0});
+    out.assets.push_back({"ETH", {}, 18, {}, 0});
+    out.opening.oracles.push_back(*parse_address("0x0000000000000000000000000000000000000001"));
+    out.opening.oracle_threshold = 1;
+    out.opening.dispute_period_s = 60;
+    out.opening.min_dispute_period_s = 60;
+    return out;
+}
+
+/// The node's one channel that is not closed, or else its newest.
+const Channel* the_channel(Node& node) {
+    const Channel* out = nullptr;
+    for (const Channel* c : node.channels()) {
+        if (out == nullptr || out->status == Status::closed) out = c;
+    }
+    return out;
+}
+
+std::string state_line(Node& node) {
+    const Channel* c = the_channel(node);
+    if (c == nullptr) return "none";
+    const Context context = node.context();
+    return fmt::format("{} {} {} {} {} {} {} {}", status_name(c->status), c->connected ? 1 : 0, c->agreed.state.version,
+                       to_hex(c->agreed.digest), format_decimal(c->agreed.state.net[0].raw(), 0),
+                       format_decimal(available_of(context, *c, c->agreed.state, Party::A, 0).raw(), 0),
+                       format_decimal(available_of(context, *c, c->agreed.state, Party::B, 0).raw(), 0), c->pending.size());
+}
+
+/// `count` payments of `amount`, at most 64 at a time; answers "paid <ok> <refused> <last rule>".
+struct PayRun {
+    Node& node;
+    Amount amount;
+    std::size_t to_start = 0;
+    std::size_t waiting = 0;
+    std::size_t done = 0;
+    std::size_t failed = 0;
+    std::string rule = "none";
+
+    static void pump(const std::shared_ptr<PayRun>& run) {
+        const Channel* c = the_channel(run->node);
+        while (run->to_start > 0 && run->waiting < 64) {
+            --run->to_start;
+            ++run->waiting;
+            const Int128 sign = sign_of(c->me);
+            const PayOp op{0, Amount::from_raw(sign * run->amount.raw()), {}};
+            run->node.submit_op(c->id, op, fmt::format("p{}-{}", run->node.now_ms(), run->to_start), [run](const Result<OpDone>& result) {
+                --run->waiting;
+                if (result) ++run->done;
+                else ++run->failed, run->rule = result.error().name;
+                run->node.loop().post_completion([run] { pump(run); });
+            });
+        }
+        if (run->to_start == 0 && run->waiting == 0) say(fmt::format("paid {} {} {}", run->done, run->failed, run->rule)), run->to_start = ~std::size_t{0} >> 1, run->waiting = 64;
+    }
+};
+
+void command(Node& node, const std::string& line) {
+    std::istringstream in(line);
+    std::string verb, a, b;
+    in >> verb >> a >> b;
+    const auto number = [](const std::string& text) { return Amount::from_raw(*parse_decimal(text, 0)); };
+    const auto tx = [](const Result<TxHash>& result) { say_result(result, result ? to_hex(*result) : ""); };
+    if (verb == "info") {
+        const auto addresses = node.wallet_addresses();
+        say(fmt::format("{} {}", node.info().uri, to_hex(addresses.front())));
+    } else if (verb == "connect") {
+        node.connect_peer(a, [](const Result<PeerInfo>& result) { say_result(result, "connected"); });
+    } else if (verb == "open") {
+        OpenOrder order;
+        order.peer = *fixed_from_hex<NodeId>(a);
+        order.deposits.push_back({0, number(b)});
+        node.open_channel(order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+    } else if (verb == "deposit") {
+        node.deposit(the_channel(node)->id, 0, number(a), b, tx);
+    } else if (verb == "withdraw") {
+        node.withdraw(the_channel(node)->id, 0, number(a), b, tx);
+    } else if (verb == "pay") {
+        auto run = std::make_shared<PayRun>(PayRun{node, number(b)});
+        run->to_start = std::stoul(a);
+        PayRun::pump(run);
+    } else if (verb == "payref") {
+        const Channel* c = the_channel(node);
+        const PayOp op{0, Amount::from_raw(sign_of(c->me) * number(a).raw()), {}};
+        node.submit_op(c->id, op, b, [](const Result<OpDone>& result) { say_result(result, result ? fmt::format("done {}", result->version) : ""); });
+    } else if (verb == "state") {
+        say(state_line(node));
+    } else if (verb == "history") {
+        const auto items = node.history(the_channel(node)->id, {}, 1'000);
+        Int128 sum = 0;
+        for (const HistoryItem& item : *items) sum += item.effect[0].raw();
+        say(fmt::format("{} {}", items->size(), format_decimal(sum, 0)));
+    } else if (verb == "close") {
+        node.close(the_channel(node)->id, {}, tx);
+    } else if (verb == "force") {
+        node.force_close(the_channel(node)->id, {}, tx);
+    } else if (verb == "stop") {
+        node.stop();
+    } else {
+        say("error unknown_command");
+    }
+}
+
+void read_commands(Node& node) {
+    std::string line;
+    while (std::getline(std::cin, line)) {
+        if (!node.loop().post([&node, line] { command(node, line); })) return;
+    }
+    node.stop();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 6) return 2;
+    try {
+        std::filesystem::create_directories(argv[1]);
+        Node node(options_of(argv));
+        const bool posted = node.loop().post([&node] {
+            const auto opened = [](const auto& result) { say_result(result, "ready"); };
+            if (node.wallet_exists()) node.unlock_wallet("correct horse", opened);
+            else node.create_wallet("correct horse", opened);
+        });
+        if (!posted) return 2;
+        std::thread commands([&node] { read_commands(node); });
+        commands.detach();
+        const int code = node.run();
+        std::_Exit(code);  // the reader may still wait for stdin
+    } catch (const std::exception& error) {
+        std::cerr << error.what() << std::endl;
+        return 3;
+    }
+}

@@ -1,0 +1,240 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "channel/base/u256.h"
+#include "channel/codec/abi.h"
+#include "channel/crypto/signature.h"
+#include "child_process.h"
+#include "tests/support/anvil.h"
+#include "wallet/chain/contract_calls.h"
+#include "wallet/chain/erc20.h"
+
+/// Two nodes, each a process with its own database, against one Anvil: what issue 2 promises of the shell around the core.
+namespace {
+
+using namespace hedgerow;
+using namespace hedgerow::channel;
+using test::Anvil;
+using test::ChildProcess;
+
+constexpr std::uint64_t kMinted = 1'000'000'000'000;
+
+std::string start_anvil_missing() { return "skipped: no Anvil; run npm ci --ignore-scripts"; }
+
+/// The chain, the contract and a token.
+struct World {
+    Anvil anvil;
+    Address adjudicator;
+    Address token;
+    std::filesystem::path directory;
+
+    explicit World(Anvil started) : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
+        std::string path = (std::filesystem::temp_directory_path() / "hedgerow-node-XXXXXX").string();
+        REQUIRE(::mkdtemp(path.data()) != nullptr);
+        directory = path;
+    }
+    ~World() { std::filesystem::remove_all(directory); }
+
+    Int128 balance(const Address& account) {
+        const nlohmann::json call{{"to", to_hex(token)}, {"data", to_hex(wallet::erc20_balance_of_call(account))}};
+        const auto answer = from_hex(anvil.call("eth_call", nlohmann::json::array({call, "latest"})).get<std::string>());
+        return *wallet::read_uint256(*answer)->to_i128();
+    }
+    void pass_seconds(std::uint64_t seconds) {
+        anvil.call("evm_increaseTime", nlohmann::json::array({seconds}));
+        anvil.mine();
+    }
+};
+
+struct StateLine {
+    std::string status, digest;
+    int connected = 0;
+    std::uint64_t version = 0, pending = 0;
+    long long net = 0, available_a = 0, available_b = 0;
+};
+
+/// One node, whose process may be killed and started again.
+class TestNode {
+  public:
+    TestNode(World& world, std::string name, std::uint16_t port) : m_world(world), m_name(std::move(name)), m_port(port) { start(); }
+
+    void start() {
+        m_process = std::make_unique<ChildProcess>(std::vector<std::string>{NODE_CHILD, (m_world.directory / m_name).string(), m_world.anvil.url(),
+                                                                            checksum_address(m_world.adjudicator), checksum_address(m_world.token),
+                                                                            std::to_string(m_port)});
+        REQUIRE(m_process->read() == "ready");
+        std::istringstream in(ask("info"));
+        std::string account;
+        in >> m_uri >> account;
+        m_account = *fixed_from_hex<Address>(account);
+    }
+    void kill() { m_process->kill(); }
+    std::string ask(const std::string& line, int timeout_ms = 20'000) { return m_process->ask(line, timeout_ms); }
+    void write(const std::string& line) { m_process->write(line); }
+    std::string read(int timeout_ms = 60'000) { return m_process->read(timeout_ms); }
+    int stop() {
+        write("stop");
+        return m_process->wait();
+    }
+    void fund() {
+        m_world.anvil.call("anvil_setBalance", nlohmann::json::array({to_hex(m_account), "0x56bc75e2d63100000"}));
+        const Bytes mint = abi_call("mint(address,uint256)", m_account, U256(kMinted));
+        m_world.anvil.send(0, m_world.token, mint);
+    }
+    StateLine state() {
+        StateLine out;
+        std::istringstream in(ask("state"));
+        in >> out.status >> out.connected >> out.version >> out.digest >> out.net >> out.available_a >> out.available_b >> out.pending;
+        return out;
+    }
+    template <typename Condition>
+    StateLine wait_until(Condition condition, int timeout_ms = 30'000) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+        StateLine now = state();
+        while (!condition(now)) {
+            const bool late = std::chrono::steady_clock::now() > end;
+            if (late) FAIL(m_name << ": still " << now.status << " connected " << now.connected << " version " << now.version << " net " << now.net);
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            now = state();
+        }
+        return now;
+    }
+    [[nodiscard]] const std::string& uri() const { return m_uri; }
+    [[nodiscard]] std::string id() const { return m_uri.substr(0, m_uri.find('@')); }
+    [[nodiscard]] const Address& account() const { return m_account; }
+
+  private:
+    World& m_world;
+    std::string m_name;
+    std::uint16_t m_port;
+    std::unique_ptr<ChildProcess> m_process;
+    std::string m_uri;
+    Address m_account;
+};
+
+/// alice leads (she accepts), bob opened and deposits 500; alice adds 300.
+void open_between(TestNode& alice, TestNode& bob) {
+    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
+    const std::string opened = bob.ask("open " + alice.id() + " 500000000");
+    REQUIRE(opened.starts_with("0x"));
+    REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
+    alice.wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000; });
+    bob.wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000; });
+}
+
+bool settled(const StateLine& a, const StateLine& b) { return a.version == b.version && a.digest == b.digest && a.pending == 0 && b.pending == 0; }
+
+void wait_equal(TestNode& alice, TestNode& bob) {
+    alice.wait_until([&](const StateLine& s) { return settled(s, bob.state()); });
+}
+
+std::uint16_t free_port(std::uint16_t offset) { return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000); }
+
+}  // namespace
+
+TEST_CASE("two nodes: open, pay both ways, kill -9 and go on, close; balances to the unit") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(1));
+    TestNode bob(world, "bob", free_port(2));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+
+    // 500 payments each way at once
+    alice.write("pay 500 1000");
+    bob.write("pay 500 3000");
+    REQUIRE(alice.read() == "paid 500 0 none");
+    REQUIRE(bob.read() == "paid 500 0 none");
+    wait_equal(alice, bob);
+    StateLine state = alice.state();
+    REQUIRE(state.net == 500 * 1000 - 500 * 3000);
+    REQUIRE(alice.ask("history") == fmt::format("1000 {}", state.net));
+    REQUIRE(bob.ask("history") == fmt::format("1000 {}", state.net));
+
+    // the same reference never acts twice
+    const std::string first = bob.ask("payref 7 once");
+    REQUIRE(first.starts_with("done "));
+    REQUIRE(bob.ask("payref 7 once") == first);
+    REQUIRE(bob.ask("payref 8 once") == "error client_ref_reused");
+    REQUIRE(bob.ask("payref 900000000 much") == "error insufficient_balance");
+
+    // kill -9 in the middle, each side once: what both agreed stays, and they go on
+    for (TestNode* victim : {&bob, &alice}) {
+        TestNode& other = victim == &bob ? alice : bob;
+        const std::uint64_t before = victim->state().version;
+        victim->write("pay 100000 1");
+        other.wait_until([&](const StateLine& s) { return s.version > before + 5; });
+        victim->kill();
+        victim->start();
+        alice.wait_until([](const StateLine& s) { return s.connected == 1; });
+        bob.wait_until([](const StateLine& s) { return s.connected == 1; });
+        wait_equal(alice, bob);
+        REQUIRE(victim->state().version > before);
+        const long long net = alice.state().net;
+        REQUIRE(alice.ask("pay 10 5") == "paid 10 0 none");
+        wait_equal(alice, bob);
+        REQUIRE(alice.state().net == net + 50);
+    }
+    REQUIRE(bob.ask("payref 7 once") == first);  // remembered across the crash
+
+    // a withdrawal with the peer's consent
+    const Int128 before_withdrawal = world.balance(bob.account());
+    REQUIRE(bob.ask("withdraw 1000000 w1").starts_with("0x"));
+    bob.wait_until([&](const StateLine&) { return world.balance(bob.account()) == before_withdrawal + 1'000'000; });
+    REQUIRE(bob.ask("withdraw 1000000 w1").starts_with("0x"));  // the same one
+
+    state = alice.state();
+    REQUIRE(alice.ask("close").starts_with("0x"));
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    bob.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) - state.net);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) + state.net);
+    CHECK(world.balance(world.adjudicator) == 0);
+    CHECK(alice.stop() == 0);
+    CHECK(bob.stop() == 0);
+}
+
+TEST_CASE("force close with the newest state; the nodes settle by themselves, also after a restart") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(3));
+    TestNode bob(world, "bob", free_port(4));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+    REQUIRE(bob.ask("pay 20 1000000") == "paid 20 0 none");
+    wait_equal(alice, bob);
+    const StateLine state = bob.state();
+    REQUIRE(state.net == -20'000'000);
+
+    alice.kill();  // bob is alone
+    REQUIRE(bob.ask("force").starts_with("0x"));
+    bob.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    REQUIRE(bob.ask("pay 1 1") == "paid 0 1 channel_disputed");
+    bob.kill();
+    bob.start();
+    world.pass_seconds(70);
+    bob.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) + 20'000'000);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) - 20'000'000);
+    CHECK(world.balance(world.adjudicator) == 0);
+
+    alice.start();
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+}
