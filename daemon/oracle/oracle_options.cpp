@@ -80,7 +80,9 @@ void add_signing(CLI::App& app, OracleOptions& o) {
         ->required()
         ->type_name("FILE")
         ->group(group);
-    app.add_flag("--generate-key", o.generate_key, "make the key file where there is none")->group(group);
+    app.add_flag("--generate-key", o.generate_key,
+                 "make the key file where there is none; without a source of prices that is all")
+        ->group(group);
     app.add_flag("--show-address", o.show_address, "print the signer's address and exit")->group(group);
     app.add_option("--feeds", o.feeds, "sign these feeds only")->delimiter(',')->type_name("A,B,...")->group(group);
     app.add_option("--interval-ms", o.service.interval_ms,
@@ -105,9 +107,9 @@ void add_publishing(CLI::App& app, OracleOptions& o) {
         ->capture_default_str()
         ->type_name("ADDRESS:PORT")
         ->group(group);
-    app.add_option("--history-file", o.service.history.file,
-                   "keep the history in this file, so that it survives a restart")
-        ->type_name("FILE")
+    app.add_option("--history-dir", o.history_directory,
+                   "keep the history in this directory, so that it survives a restart; made where there is none")
+        ->type_name("DIR")
         ->group(group);
     app.add_option("--history", o.history_tiers,
                    "keep packages of every SLOT seconds for KEEP seconds; may be repeated "
@@ -206,8 +208,11 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
     add_publishing(app, options);
     try {
         app.parse(argc, argv);
+        // A scenario is made to be generated.
+        if (!options.scenario_file.empty() && options.replays.empty()) options.generate = true;
+        if (options.generate_key && !options.generate && options.replays.empty()) options.show_address = true;
         if (!options.show_address && !options.generate && options.replays.empty()) {
-            throw CLI::RequiredError("one of --generate and --replay");
+            throw CLI::RequiredError("one of --generate, --scenario and --replay");
         }
     } catch (const CLI::Success& asked) {
         const bool is_version = dynamic_cast<const CLI::CallForVersion*>(&asked) != nullptr;
@@ -270,6 +275,14 @@ OracleServiceConfig make_service_config(const OracleOptions& options) {
     out.http_port = static_cast<std::uint16_t>(*port);
     if (!out.publish.starts_with("tcp://"))
         throw OptionError(fmt::format("--publish: '{}' is not tcp://ADDRESS:PORT", out.publish));
+    if (!options.history_directory.empty()) {
+        std::error_code error;
+        std::filesystem::create_directories(options.history_directory, error);
+        if (error)
+            throw OptionError(
+                fmt::format("--history-dir: {}: {}", options.history_directory.string(), error.message()));
+        out.history.file = options.history_directory / "packages";
+    }
     if (!options.history_tiers.empty()) out.history.tiers.clear();
     for (const std::string& text : options.history_tiers) {
         const std::size_t middle = text.find(':');

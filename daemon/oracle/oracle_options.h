@@ -33,6 +33,7 @@ struct OracleOptions {
     std::string replay_from;
     std::string start_time;
     bool hold_at_end = false;
+    std::filesystem::path history_directory;
     std::vector<std::string> history_tiers;  ///< "SLOT:KEEP" in seconds
     std::vector<std::string> feeds;
     std::string http = "127.0.0.1:0";
@@ -52,7 +53,7 @@ struct ParsedOptions {
 
 /// The model that the options describe, with recordings loaded. OptionError, ScenarioError, ReplayError.
 [[nodiscard]] MarketModel make_model(const OracleOptions& options, std::uint64_t now_ms);
-/// The service's part, with text turned into feeds, tiers and addresses. OptionError.
+/// The service's part, with text turned into feeds, tiers and addresses; makes the history's directory. OptionError.
 [[nodiscard]] OracleServiceConfig make_service_config(const OracleOptions& options);
 
 }  // namespace hedgerow::daemon

@@ -40,7 +40,7 @@ main({
   },
 
   "history survives kill -9, and no time is signed twice": async () => {
-    const args = ["--generate", "--history-file", inDirectory("history"), "--noise-bps", "0", "--feeds", "BTC_USD"];
+    const args = ["--generate", "--history-dir", inDirectory("history"), "--noise-bps", "0", "--feeds", "BTC_USD"];
     const first = await startOracle("d", args);
     const kept = await until("a slot package", async () => {
       const time = Math.floor(Date.now() / 1000) - 1;
@@ -108,6 +108,9 @@ main({
     const code = async (...args) => (await run(oracleProgram, args)).code;
     assert.strictEqual(await code(...key, "--generate-key", "--show-address"), 0);
     assert.strictEqual(fs.statSync(inDirectory("g.key")).mode & 0o777, 0o600);
+    const alone = await run(oracleProgram, ["--generate-key", "--key-file", inDirectory("h.key")]);
+    assert.strictEqual(alone.code, 0);
+    assert.match(alone.stdout, /^0x[0-9a-f]{40}\n$/);
     assert.strictEqual(await code("--help"), 0);
     assert.strictEqual(await code("--version"), 0);
     for (const wrong of [
@@ -117,7 +120,8 @@ main({
       [...key, "--generate", "--start-time", "tomorrow"], [...key, "--generate", "--start-time", "2021-02-30T00:00:00Z"],
       [...key, "--generate", "--http", "127.0.0.1"], [...key, "--generate", "--publish", "ipc:///tmp/x"],
       [...key, "--generate", "--history", "0:5"], [...key, "--generate", "--price", "BTC_USD"],
-      [...key, "--generate", "--price", "NOT_USD=5"], [...key, "--generate", "--feeds", "A B"],
+      [...key, "--generate", "--price", "NOT_USD=5"], [...key, "--generate", "--feeds", "A B"], [...key, "--scenario", "absent.json"],
+      [...key, "--generate", "--history-dir", "/proc/none"],
     ]) {
       const result = await run(oracleProgram, wrong);
       assert.strictEqual(result.code, 2, `${wrong.join(" ")}: ${result.stderr}`);

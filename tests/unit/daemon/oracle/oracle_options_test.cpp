@@ -35,7 +35,7 @@ TEST_CASE("options: help names every option, mistakes are errors") {
     CHECK(help.exit_code == 0);
     for (const char* option : {"--key-file", "--generate-key", "--replay", "--speed", "--start-time", "--generate",
                                "--seed", "--crash-after", "--crash-size", "--crash-duration", "--noise-bps",
-                               "--interval-ms", "--publish", "--http", "--history-file"}) {
+                               "--interval-ms", "--publish", "--http", "--history-dir"}) {
         CHECK_MESSAGE(help.output.find(option) != std::string::npos, option);
     }
     CHECK(parse({"--bogus"}).exit_code == 2);
