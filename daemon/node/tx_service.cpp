@@ -40,9 +40,16 @@ wallet::ChainExpected<void> TxService::restore(const std::vector<std::string>& r
     return {};
 }
 
-void TxService::submit(const wallet::JobRequest& request, Answer<channel::TxHash> done) {
-    if (m_waiters.size() >= kMaxWaiters) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
+void TxService::submit(const wallet::JobRequest& request, Answer<channel::TxHash> done) { take(request, std::move(done), false); }
+
+void TxService::take(const wallet::JobRequest& request, Answer<channel::TxHash> done, bool second_try) {
+    if (m_waiters.size() + m_after_look.size() >= kMaxWaiters) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
     const auto accepted = m_manager.submit(request, m_loop.now_ms());
+    if (!accepted && accepted.error().fault == ChainFault::gas_reserve_needed && !second_try) {
+        // The balance it last saw may be old: look, then ask once more.
+        m_after_look.push_back([this, request, done = std::move(done)] { take(request, done, true); });
+        return tick(m_loop.now_ms());
+    }
     if (!accepted) return done(channel::Unexpected{fault_of(accepted.error().fault, accepted.error().detail)});
     m_waiters.emplace(request.id, std::move(done));
     if (*accepted) {
@@ -75,6 +82,7 @@ void TxService::tick(std::uint64_t now_ms) {
 void TxService::observed(const wallet::ChainExpected<wallet::ChainView>& view) {
     m_observing = false;
     if (view) perform(m_manager.tick(m_loop.now_ms(), *view));
+    for (const auto& again : std::exchange(m_after_look, {})) again();
     if (view && m_again) tick(m_loop.now_ms());
 }
 

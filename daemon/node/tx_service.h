@@ -41,6 +41,7 @@ class TxService {
     [[nodiscard]] channel::U256 spendable() const { return m_manager.spendable(); }
 
   private:
+    void take(const wallet::JobRequest& request, Answer<channel::TxHash> done, bool second_try);
     void observed(const wallet::ChainExpected<wallet::ChainView>& view);
     void perform(const std::vector<wallet::TxAction>& actions);
     void broadcast(const wallet::BroadcastTx& tx);
@@ -51,6 +52,7 @@ class TxService {
     ChainWorker& m_chain;
     wallet::TxManager m_manager;
     std::multimap<std::string, Answer<channel::TxHash>> m_waiters;
+    std::vector<std::function<void()>> m_after_look;
     Changed m_changed;
     bool m_observing = false;
     bool m_again = false;
