@@ -132,7 +132,7 @@ async function setUp() {
     asset: [`USDC,${contracts.usdc},${kUsdc},usd,0`, "ETH,native,18,ETH_USD,1000"],
     "oracle-signer": oracles.map((o) => o.signer), oracle: oracles.map((o) => `${o.publish},${o.http}`),
     "dispute-period": 20, "min-dispute-period": 10, "price-slot": 2, "price-grace": 20, "stale-penalty": 50,
-    instruments: path.join(root, "contrib/instruments/perpetuals.json"), "password-file": "password", "max-in-doubt": 10_000_000,
+    instruments: path.join(root, "contrib/instruments/perpetuals.json"), "max-in-doubt": 10_000_000,
   };
   for (const name of ["alice", "bob", "carol"]) {
     const maker = name === "alice" ? { maker: "true", "maker-spread-bps": 5, "maker-size": "BTC_USD-PERPETUAL,1" } : {};

@@ -83,15 +83,11 @@ export async function deploy(name, wallet, ...args) {
 }
 
 export async function startOracle(name, directory, startTimeMs, scenario) {
-  const key = path.join(directory, `${name}.key`);
-  if (!fs.existsSync(key)) {
-    const made = new Process(`${name}-key`, bin("hedgerow-oracle"), ["--generate-key", "--key-file", key], directory);
-    if ((await made.exited) !== 0) throw new Error(`${name}: no key, see ${made.log}`);
-  }
-  const args = ["--key-file", key, "--scenario", scenario, "--start-time", String(startTimeMs), "--publish", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0",
-    "--history-dir", path.join(directory, `${name}.history`)];
+  const args = ["--key-file", path.join(directory, `${name}.key`), "--generate-key", "--generate", "--scenario", scenario, "--start-time", String(startTimeMs),
+    "--publish", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0", "--history-dir", path.join(directory, `${name}.history`)];
   const oracle = new Process(name, bin("hedgerow-oracle"), args, directory, { readLine: (line) => line.startsWith("{") });
-  Object.assign(oracle, JSON.parse(await oracle.firstLine));
+  const { publish, http: history, signer } = JSON.parse(await oracle.firstLine);
+  Object.assign(oracle, { publish, http: history, signer });
   return oracle;
 }
 
@@ -102,6 +98,7 @@ export class Node {
     fs.mkdirSync(this.datadir, { recursive: true, mode: 0o700 });
     this.password = ethers.hexlify(ethers.randomBytes(16));
     fs.writeFileSync(path.join(this.datadir, "password"), this.password, { mode: 0o600 });
+    settings = { ...settings, "password-file": path.join(this.datadir, "password") };
     const lines = Object.entries(settings).flatMap(([key, value]) => [value].flat().map((v) => `${key} = ${v}`));
     fs.writeFileSync(path.join(this.datadir, "hedgerow.conf"), `${lines.join("\n")}\n`, { mode: 0o600 });
     this.cookieFile = path.join(this.datadir, ".cookie");

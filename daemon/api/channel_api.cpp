@@ -8,15 +8,8 @@ using namespace channel;
 
 namespace {
 
-Context core_context(const Node& node) {
-    Context out;
-    out.now_ms = node.now_ms();
-    out.chain_time_s = out.confirmed_chain_time_s = node.chain_time_s();
-    return out;
-}
-
 Json assets_json(const Node& node, const Channel& channel) {
-    const Context at = core_context(node);
+    const Context at = node.context();
     const ChannelState& state = channel.agreed.state;
     const Party me = channel.me;
     Json out = Json::array();

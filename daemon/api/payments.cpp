@@ -7,6 +7,7 @@
 #include "daemon/log/log.h"
 #include "daemon/store/channel_store.h"
 #include "wallet/keys/node_identity.h"
+#include "wallet/signer/keyring.h"
 
 namespace hedgerow::daemon {
 
@@ -67,9 +68,7 @@ void Payments::pay(const ChannelId& id, std::size_t asset, Amount amount, const 
 }
 
 Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& token, Amount amount) const {
-    Context at;
-    at.now_ms = m_node.now_ms();
-    at.chain_time_s = at.confirmed_chain_time_s = m_node.chain_time_s();
+    const Context at = m_node.context();
     Fault best = rpc::from_node_error(rpc::NodeError::payment_no_route);
     for (const Channel* channel : m_node.channels()) {
         if (channel->peer != peer || channel->status != Status::open) continue;
@@ -129,10 +128,8 @@ Result<OwnInvoice> Payments::create(const Address& token, Amount amount, const s
     invoice.expires_ms = invoice.created_ms + expiry_s * 1000;
     invoice.memo = Text<kMaxMemo>(std::string_view(memo));
     const Bytes body = wire_encode(invoice);
-    const auto signature = m_node.sign_as_node(kSignatureDomain, body);
-    if (!signature) return Unexpected{signature.error()};
     Bytes whole = body;
-    append(whole, signature->view());
+    append(whole, m_node.keyring()->identity().sign(kSignatureDomain, body).view());
     owned.invoice.text = std::string(kPrefix) + to_hex(whole).substr(2);
     m_node.persist([text = owned.invoice.text, invoice, body, preimage = owned.preimage](Database& db) {
         put_preimage(db, invoice.hash, preimage);

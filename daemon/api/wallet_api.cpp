@@ -1,5 +1,7 @@
 #include "channel/crypto/signature.h"
 #include "daemon/api/format.h"
+#include "daemon/store/channel_store.h"
+#include "wallet/signer/keyring.h"
 
 namespace hedgerow::daemon {
 
@@ -44,6 +46,42 @@ void send(Node& node, const Json& params, const rpc::Reply& reply) {
     node.wallet_send(*parse_address(params.at("to").get<std::string>()), asset, amount, read_ref(params), replying_transaction(reply));
 }
 
+Fault wallet_fault(wallet::WalletFault fault) {
+    using wallet::WalletFault;
+    if (fault == WalletFault::wallet_locked) return rpc::from_rule(Rule::wallet_locked);
+    if (fault == WalletFault::keystore_mac_wrong) return rpc::from_node_error(rpc::NodeError::wrong_password);
+    if (fault == WalletFault::owner_unknown) return rpc::from_node_error(rpc::NodeError::address_unknown);
+    return rpc::from_node_error(rpc::NodeError::keystore_invalid, wallet::wallet_fault_name(fault));
+}
+
+wallet::Keyring& open_keyring(Node& node) {
+    wallet::Keyring* keyring = node.keyring();
+    if (keyring == nullptr && !node.wallet_exists()) bad(rpc::NodeError::wallet_missing, "");
+    if (keyring == nullptr || keyring->locked()) bad(Rule::wallet_locked, "");
+    return *keyring;
+}
+
+/// scrypt takes about a second on the node thread: a rare call that its operator makes by hand.
+void import_key(Node& node, const std::string& keystore, const std::string& password, const rpc::Reply& reply) {
+    wallet::Keyring& keyring = open_keyring(node);
+    auto key = wallet::import_keystore(keystore, password);
+    if (!key) return reply.error(wallet_fault(key.error()));
+    const auto address = keyring.import_owner(std::move(*key));
+    if (!address) return reply.error(wallet_fault(address.error()));
+    node.persist([sealed = keyring.sealed_imports()](Database& db) { put_meta(db, "sealed_imports", sealed); });
+    node.when_durable([reply, address = *address] { reply.result(address_json(address)); });
+}
+
+void export_key(Node& node, const Json& params, const rpc::Reply& reply) {
+    wallet::Keyring& keyring = open_keyring(node);
+    const Address owner = params.contains("address") ? *parse_address(params.at("address").get<std::string>()) : keyring.owners().front();
+    const auto text = keyring.export_owner(owner, params.at("password").get<std::string>());
+    if (!text) return reply.error(wallet_fault(text.error()));
+    const auto keystore = rpc::parse_json(*text);
+    ASSERT(keystore.has_value());
+    reply.result({{"keystore", *keystore}});
+}
+
 }  // namespace
 
 void bind_wallet_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
@@ -70,15 +108,10 @@ void bind_wallet_methods(rpc::Dispatcher& dispatcher, const ApiContext& context)
     bind("wallet_import", [](Node& n, const Json& params, const rpc::Reply& reply) {
         const Json& keystore = params.at("keystore");
         const std::string text = keystore.is_string() ? keystore.get<std::string>() : rpc::json_text(keystore);
-        n.import_key(text, params.at("password").get<std::string>(), replying<Address>(reply, address_json));
+        import_key(n, text, params.at("password").get<std::string>(), reply);
     });
     bind("wallet_export", [](Node& n, const Json& params, const rpc::Reply& reply) {
-        std::optional<Address> address;
-        if (params.contains("address")) address = parse_address(params.at("address").get<std::string>());
-        n.export_key(address, params.at("password").get<std::string>(), replying<std::string>(reply, [](const std::string& text) {
-            const auto keystore = rpc::parse_json(text);
-            return Json{{"keystore", keystore ? *keystore : Json(text)}};
-        }));
+        export_key(n, params, reply);
     });
 }
 

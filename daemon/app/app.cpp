@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <fstream>
+
 #include "daemon/api/api.h"
 #include "daemon/api/payments.h"
 #include "daemon/app/node_options.h"
@@ -115,6 +117,20 @@ struct App::Impl {
         start_oracles(config);
         server = std::make_unique<rpc::RpcServer>(rpc_options(config), dispatcher);
         LOG_INFO("rpc", {"url", server->url()}, {"cookie", server->cookie_path().string()});
+        write_url(config.datadir / "rpc.url");
+    }
+
+    ~Impl() {
+        std::error_code ignored;
+        std::filesystem::remove(url_file, ignored);
+    }
+
+    /// For scripts and the command line, where the port is a free one.
+    void write_url(const std::filesystem::path& path) {
+        const std::filesystem::path fresh = path.string() + ".new";
+        std::ofstream(fresh) << server->url() << '\n';
+        std::filesystem::rename(fresh, path);
+        url_file = path;
     }
 
     void start_oracles(const Config& config) {
@@ -148,6 +164,7 @@ struct App::Impl {
     BookPackages packages;
     rpc::Dispatcher dispatcher;
     std::unique_ptr<rpc::RpcServer> server;
+    std::filesystem::path url_file;
     std::atomic<bool> moved{false};
     std::unique_ptr<OracleClient> client;
     bool wrong_password = false;
@@ -164,7 +181,10 @@ App::~App() {
 void App::unlock_with(wallet::SecretBytes password) {
     const std::string text(reveal_text(password));
     const bool posted = m_impl->node.loop().post([impl = m_impl.get(), text]() mutable {
-        if (!impl->node.wallet_exists()) return LOG_WARN("no wallet yet; create one with wallet create");
+        if (!impl->node.wallet_exists()) {
+            LOG_WARN("no wallet yet; create one with wallet create");
+            return;
+        }
         impl->node.unlock_wallet(std::move(text), [impl](const Result<channel::Address>& account) {
             if (account) return;
             LOG_ERROR("the wallet does not open", {"error", account.error().name}, {"text", account.error().message});

@@ -52,13 +52,6 @@ std::string_view margin_status_name(MarginStatus status) {
     return "unknown";
 }
 
-Context RiskMonitor::context() const {
-    Context out;
-    out.now_ms = m_node.now_ms();
-    out.chain_time_s = out.confirmed_chain_time_s = m_node.chain_time_s();
-    return out;
-}
-
 void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
     if (channel.status != Status::open) return;
     Watched& watched = m_channels[channel.id];
@@ -66,7 +59,7 @@ void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
     if (!channel.connected || m_node.halted() || m_node.wallet_locked()) return;
     bool urgent = false;
     if (!channel.agreed.state.positions.empty()) {
-        const Context at = context();
+        const Context at = m_node.context();
         const MarketAccount theirs(at, channel, channel.agreed.state, other(channel.me), m_price_of);
         urgent = theirs.margin().breaches_maintenance();
     }
@@ -75,7 +68,7 @@ void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
 }
 
 void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
-    const Context at = context();
+    const Context at = m_node.context();
     const MarketAccount ours(at, channel, channel.tip, channel.me, m_price_of);
     const MarginStatus status = status_of(ours.margin());
     if (status == watched.status) return;
@@ -124,7 +117,7 @@ void RiskMonitor::mark(const Channel& channel, Watched& watched, const MarkOp& o
 void RiskMonitor::liquidate(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
     const ChannelState& state = channel.agreed.state;
     const Party victim = other(channel.me);
-    const Context at = context();
+    const Context at = m_node.context();
     const PriceOf at_marks = [](const Feed&) { return std::optional<Price>(); };
     const MarketAccount account(at, channel, state, victim, at_marks);
     if (!account.margin().breaches_maintenance()) return;  // at the oracles' price only: the mark is on its way
@@ -179,7 +172,7 @@ void RiskMonitor::on_agreed(const Channel& channel, const OpAgreed& op) {
 
 MarginInfo RiskMonitor::margin(const Channel& channel) const {
     MarginInfo out;
-    const Context at = context();
+    const Context at = m_node.context();
     const MarketAccount account(at, channel, channel.agreed.state, channel.me, m_price_of);
     out.margin = account.margin();
     out.status = status_of(out.margin);

@@ -38,7 +38,6 @@ class RiskMonitor {
         std::uint64_t liquidations = 0;
     };
 
-    [[nodiscard]] channel::Context context() const;
     void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void mark_feeds(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent);
     void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op, std::uint64_t now_ms);

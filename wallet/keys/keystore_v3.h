@@ -14,8 +14,8 @@ inline constexpr std::size_t kMaxKeystore = 64 * 1024;  ///< bytes of JSON
 /// the usual work (n r p <= 2^24).
 struct ScryptParameters {
     std::uint64_t n = 262'144;
-    std::uint32_t r = 1;
-    std::uint32_t p = 8;
+    std::uint32_t r = 8;  ///< as Geth writes them; r = 1 with this n, which the standard's example has, other libraries refuse (RFC 7914)
+    std::uint32_t p = 1;
 };
 
 /// Reads aes-128-ctr under scrypt or pbkdf2 (hmac-sha256, 1 to 10,000,000 rounds). Keys shorter than 32 bytes are
