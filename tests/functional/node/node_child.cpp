@@ -9,6 +9,7 @@
 #include "channel/machine/apply.h"
 #include "daemon/node/node.h"
 #include "daemon/node/node_parts.h"
+#include "wallet/chain/contract_calls.h"
 
 /// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for the functional test.
 /// Arguments: datadir, chain URL, adjudicator, token, port.
@@ -42,6 +43,8 @@ NodeOptions options_of(char** argv) {
     out.opening.oracle_threshold = 1;
     out.opening.dispute_period_s = 60;
     out.opening.min_dispute_period_s = 60;
+    out.opening.stale_penalty = Amount::from_raw(1'000'000);
+    out.opening.max_stale_penalty = Amount::from_raw(1'000'000);
     return out;
 }
 
@@ -108,6 +111,19 @@ void command(Node& node, const std::string& line) {
         order.peer = *fixed_from_hex<NodeId>(a);
         order.deposits.push_back({0, number(b)});
         node.open_channel(order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+    } else if (verb == "openwith") {
+        OpenOrder order;
+        order.peer = *fixed_from_hex<NodeId>(a);
+        order.deposits.push_back({0, Amount::from_raw(5)});
+        if (b == "oracle") {
+            order.oracles = {{*parse_address("0x0000000000000000000000000000000000000002")}};
+        } else if (b == "risk") {
+            order.risk = RiskTerms{};
+            order.risk->classes.push_back({*feed_from_name("BTC_USD"), 1'000, 500, 100, Quantity::from_raw(1)});
+        } else {
+            order.dispute_period_s = static_cast<std::uint32_t>(std::stoul(b));
+        }
+        node.open_channel(order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
     } else if (verb == "deposit") {
         node.deposit(the_channel(node)->id, 0, number(a), b, tx);
     } else if (verb == "withdraw") {
@@ -131,6 +147,11 @@ void command(Node& node, const std::string& line) {
         node.close(the_channel(node)->id, {}, tx);
     } else if (verb == "force") {
         node.force_close(the_channel(node)->id, {}, tx);
+    } else if (verb == "cheat") {
+        // The newest co-signed state of now as a challenge, for a test to submit later, when it is old.
+        const Channel* c = the_channel(node);
+        const SignedState& s = c->agreed;
+        say(to_hex(hedgerow::wallet::challenge_call(c->terms, c->secret, typed_state(s.state, c->id), {s.signature_a, s.signature_b}, {})));
     } else if (verb == "stop") {
         node.stop();
     } else {

@@ -247,3 +247,75 @@ TEST_CASE("force close with the newest state; the nodes settle by themselves, al
     alice.start();
     alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
 }
+
+TEST_CASE("a stale challenge is answered by the victim's node, and costs the cheat the penalty") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(5));
+    TestNode bob(world, "bob", free_port(6));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+    REQUIRE(alice.ask("pay 1 50000000") == "paid 1 0 none");
+    wait_equal(alice, bob);
+    const std::string stale = bob.ask("cheat");
+    REQUIRE(bob.ask("pay 3 100000000") == "paid 3 0 none");
+    wait_equal(alice, bob);
+    REQUIRE(alice.state().net == 50'000'000 - 300'000'000);
+
+    // bob's own node would not do this: his key does, from another process
+    bob.kill();
+    const std::string cheat = to_hex(bob.account());
+    world.anvil.call("anvil_impersonateAccount", nlohmann::json::array({cheat}));
+    const nlohmann::json challenge{{"from", cheat}, {"to", to_hex(world.adjudicator)}, {"data", stale}};
+    world.anvil.call("eth_sendTransaction", nlohmann::json::array({challenge}));
+    alice.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    world.pass_seconds(61);  // the dispute ends
+    world.pass_seconds(31);  // and the challenger has not settled
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) + 250'000'000 + 1'000'000);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) - 250'000'000 - 1'000'000);
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE("openings are refused by name, and change nothing") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(7));
+    TestNode bob(world, "bob", free_port(8));
+    CHECK(bob.ask("open " + alice.id() + " 5") == "error peer_disconnected");
+    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
+    CHECK(bob.ask("open " + alice.id() + " 0") == "error amount_must_be_positive");
+    CHECK(bob.ask("openwith " + alice.id() + " 59") == "error dispute_period_out_of_range");
+    CHECK(bob.ask("openwith " + alice.id() + " oracle") == "error oracles_unacceptable");
+    CHECK(bob.ask("openwith " + alice.id() + " risk") == "error terms_unacceptable");
+    CHECK(bob.ask("connect nonsense") == "error peer_uri_malformed");
+    CHECK(bob.ask("connect " + bob.uri()) == "error peer_is_self");
+    CHECK(alice.ask("state") == "none");
+    CHECK(bob.ask("state") == "none");
+    CHECK(bob.ask("open " + alice.id() + " 500000000") == "error insufficient_funds");  // no coin for fees
+}
+
+TEST_CASE("a database that another process has open is refused by name") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(9));
+    ChildProcess second({NODE_CHILD, (world.directory / "alice").string(), world.anvil.url(), checksum_address(world.adjudicator),
+                         checksum_address(world.token), std::to_string(free_port(10))});
+    CHECK_THROWS_AS((void)second.read(), std::runtime_error);
+    CHECK(second.wait() == 3);
+    CHECK(alice.ask("state") == "none");
+}
