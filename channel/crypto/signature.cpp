@@ -40,10 +40,8 @@ std::optional<secp256k1_pubkey> parse_key(const PublicKey& key) {
 }  // namespace
 
 bool verify(const Digest& digest, const Signature& signature, const PublicKey& key) {
-    const auto parsed = parse_low_s(unpack(signature).rs);
-    const auto point = parse_key(key);
-    return parsed && point &&
-           secp256k1_ecdsa_verify(secp256k1_context_static, &*parsed, digest.data.data(), &*point) == 1;
+    const auto found = recover(digest, signature);
+    return found && *found == key;
 }
 
 std::optional<PublicKey> recover(const Digest& digest, const Signature& signature) {

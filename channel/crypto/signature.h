@@ -6,7 +6,8 @@
 
 namespace hedgerow::channel {
 
-/// Verifies a compact EIP-2098 signature against a known key (47 us; recovery is 53 us). High-s is false.
+/// Whether a contract that recovers the signer of this compact EIP-2098 signature finds `key`. High-s is false, and so is the other parity bit:
+/// plain ECDSA takes it, ecrecover finds another signer, and what it signed could never be enforced.
 [[nodiscard]] bool verify(const Digest& digest, const Signature& signature, const PublicKey& key);
 
 /// The key that made a compact EIP-2098 signature; nothing for a malformed or high-s one.

@@ -4,9 +4,17 @@ namespace hedgerow::channel {
 
 namespace {
 
-/// Proposals up to the highest that is in the state are done; the rest of our list stays.
-void drop_done_proposals(Channel& channel) {
-    while (!channel.proposals.empty() && channel.proposals.front().number <= channel.agreed.state.proposals_done) channel.proposals.pop_front();
+/// Proposals up to the highest that is in the state are over: done where these ops hold them, passed over for good where not.
+void drop_done_proposals(const Turn& turn, const std::vector<OpEntry>& ops) {
+    Channel& channel = turn.channel;
+    auto op = ops.begin();  // proposals ascend in both lists
+    while (!channel.proposals.empty() && channel.proposals.front().number <= channel.agreed.state.proposals_done) {
+        const Proposal& proposal = channel.proposals.front();
+        op = std::find_if(op, ops.end(), [&](const OpEntry& e) { return e.proposal >= proposal.number; });
+        const bool done = op != ops.end() && op->proposal == proposal.number;
+        if (!done) turn.emit(OpRefused{proposal.local_id, Rule::proposal_out_of_order});
+        channel.proposals.pop_front();
+    }
 }
 
 void tell_agreed(const Turn& turn, const PendingUpdate& pending, std::vector<OpEntry>& ops) {
@@ -40,6 +48,7 @@ void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const
         channel.pending.pop_front();
     }
     if (channel.pending.empty()) channel.tip = channel.agreed.state;
+    channel.void_tried_ms = 0;
     turn.emit(PersistHead{});
     if (!channel.is_leader()) turn.send(Ack{channel.id, last, mine});
     std::vector<OpEntry> ops;
@@ -50,7 +59,7 @@ void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const
             tell_agreed(turn, pending, ops);
         }
     }
-    drop_done_proposals(channel);
+    drop_done_proposals(turn, ops);
     turn.emit(StateAgreed{last});
     after_agreement(turn, ops);
 }

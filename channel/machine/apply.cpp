@@ -8,6 +8,9 @@ namespace hedgerow::channel {
 
 namespace {
 
+/// What usd16_to_units_toward_zero takes; far above what any net within its limits can be worth.
+constexpr int kMaxUsd16Bits = 222;
+
 /// Deposits that both sides have seen; withdrawals that either has (spec 4.3).
 Amount usable_deposit(const Channel& channel, Party party, std::size_t asset) {
     return std::min(channel.funds_seen.deposit(party)[asset], channel.funds_peer.deposit(party)[asset]);
@@ -15,17 +18,21 @@ Amount usable_deposit(const Channel& channel, Party party, std::size_t asset) {
 Amount known_withdrawn(const Channel& channel, Party party, std::size_t asset) {
     return std::max(channel.funds_seen.withdrawn(party)[asset], channel.funds_peer.withdrawn(party)[asset]);
 }
+/// What no reorganisation or lie can take back from a right to withdraw: both have seen it used.
+Amount surely_withdrawn(const Channel& channel, Party party, std::size_t asset) {
+    return std::min(channel.funds_seen.withdrawn(party)[asset], channel.funds_peer.withdrawn(party)[asset]);
+}
 
 bool lapsed(const Context& context, std::uint64_t deadline) { return context.confirmed_chain_time_s >= deadline; }
 
 /// The positions and balances of one party, laid out for margin_of.
 class Account {
   public:
-    Account(const Context& context, const Channel& channel, const ChannelState& state, Party party)
+    Account(const Context& context, const Channel& channel, const ChannelState& state, Party party, FundsView funds = FundsView::both)
         : m_view{.balances = {}, .assets = channel.terms.assets, .asset_prices = {}, .positions = {}, .terms = state.risk} {
         const std::size_t n = channel.terms.assets.size();
         for (std::size_t i = 0; i < n; ++i) {
-            m_balances[i] = available_of(context, channel, state, party, i);
+            m_balances[i] = available_of(context, channel, state, party, i, funds);
             m_prices[i] = asset_price(channel.terms, state, i);
         }
         for (std::size_t i = 0; i < state.positions.size(); ++i) {
@@ -39,6 +46,7 @@ class Account {
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
     [[nodiscard]] const AccountView& view() const { return m_view; }
+    void value_at(std::size_t position, Price price) { m_positions[position].price = price; }
 
   private:
     std::array<Amount, kMaxAssets> m_balances{};
@@ -49,6 +57,15 @@ class Account {
 
 bool meets_initial(const OpScope& scope, const ChannelState& state, Party party) {
     return state.positions.empty() || state_margin(scope.context, scope.channel, state, party).meets_initial();
+}
+
+/// Initial margin as it will be once the position is marked at the price of the trade: what a stale mark credits now is not margin (spec 5.3).
+bool meets_initial_at(const OpScope& scope, const ChannelState& state, Party party, const TradeOp& op) {
+    const PositionEntry* entry = state.find_position(op.instrument);
+    if (entry == nullptr) return meets_initial(scope, state, party);
+    Account account(scope.context, scope.channel, state, party);
+    account.value_at(static_cast<std::size_t>(entry - state.positions.data()), op.price);
+    return margin_of(account.view()).meets_initial();
 }
 
 /// After `party` gave something of an asset away: it must still own that much, keep the penalty reserve and its margin.
@@ -64,6 +81,7 @@ Rule credit_usd16(const Channel& channel, ChannelState& state, const I256& usd16
     const Price price = asset_price(channel.terms, state, 0);
     const int decimals = channel.terms.assets[0].decimals;
     const I256 due = usd16 + I256(state.residue.raw());
+    if (due.magnitude.bits() >= kMaxUsd16Bits) return Rule::net_out_of_range;
     const I256 units = usd16_to_units_toward_zero(due, price, decimals);
     if (units.magnitude.bits() > kNetBits) return Rule::net_out_of_range;
     const Amount moved = Amount::from_raw(*units.to_i128());
@@ -77,6 +95,15 @@ Rule credit_usd16(const Channel& channel, ChannelState& state, const I256& usd16
     return Rule::none;
 }
 
+/// Funding that the holder of A's side owes (spec 5.4), USD 1e-16, rounded once and on the whole position: rounded on one unit of a cheap
+/// underlying, marks that follow each other closely would leave nothing of it.
+I256 funding_owed16(const PositionEntry& entry, std::uint64_t until_ms) {
+    // |quantity|, index < 2^96, |rate| < 2^43, elapsed < 2^64: the first product stays below 2^203, the result below 2^235.
+    const I256 over_time = I256(entry.position.quantity.raw()) * I256(entry.funding_rate_e12) * I256(false, U256(until_ms - entry.funded_until_ms));
+    const Uint128 period = static_cast<Uint128>(1'000'000'000'000) * kFundingPeriodMs;
+    return mul_div_toward_zero(over_time, U256(static_cast<Uint128>(entry.funding_index.raw())), U256(period));
+}
+
 bool is_perpetual(const Position& position) { return position.kind == Kind::linear && position.expiry == 0; }
 
 /// Variation from the old mark to `price`, and funding since the last time, into net; the position is then marked at `price`.
@@ -84,9 +111,7 @@ Rule settle_position(const OpScope& scope, ChannelState& state, PositionEntry& e
     Position& position = entry.position;
     I256 to_a = pnl16(position.quantity, price, position.mark);
     if (is_perpetual(position) && !entry.funding_index.is_zero() && scope.timestamp_ms > entry.funded_until_ms) {
-        const auto per_unit = funding_per_unit_16(entry.funding_index, entry.funding_rate_e12, scope.timestamp_ms - entry.funded_until_ms);
-        if (!per_unit) return Rule::funding_mismatch;
-        to_a = to_a - funding_owed_16(position.quantity, *per_unit);
+        to_a = to_a - funding_owed16(entry, scope.timestamp_ms);
     }
     if (const Rule rule = credit_usd16(scope.channel, state, to_a); rule != Rule::none) return rule;
     position.mark = price;
@@ -228,7 +253,9 @@ Rule apply(const OpScope& scope, ChannelState& state, Party, const TradeOp& op) 
     if (const Rule rule = trade_position(scope, state, op); rule != Rule::none) return rule;
     state.net[0] += op.fee;
     if (!state.net[0].within_bits(kNetBits)) return Rule::net_out_of_range;
-    if (!reducing && (!meets_initial(scope, state, Party::A) || !meets_initial(scope, state, Party::B))) return Rule::initial_margin;
+    for (const Party party : {Party::A, Party::B}) {
+        if (!reducing && !(meets_initial(scope, state, party) && meets_initial_at(scope, state, party, op))) return Rule::initial_margin;
+    }
     undo.keep();
     return Rule::none;
 }
@@ -263,11 +290,21 @@ Rule apply(const OpScope& scope, ChannelState& state, Party, const MarkOp& op) {
 }
 
 /// The most that a liquidation may close: enough to be back at initial margin, in whole lots (spec 5.6).
-Quantity most_to_liquidate(const OpScope& scope, const ChannelState& state, const PositionEntry& entry, Party victim) {
-    const Account account(scope.context, scope.channel, state, victim);
+Quantity most_to_liquidate(const AccountView& account, const ChannelState& state, const PositionEntry& entry) {
     const RiskClass* risk = state.risk.find(entry.position.underlying);
-    const Quantity lot = risk != nullptr && risk->lot.sign() > 0 ? risk->lot : Quantity::from_raw(1);
-    return liquidation_quantity(account.view(), static_cast<std::size_t>(&entry - state.positions.data()), lot);
+    const bool usable = risk != nullptr && risk->lot.sign() > 0 && risk->lot.within_bits(kMarketBits);
+    const Quantity lot = usable ? risk->lot : Quantity::from_raw(1);
+    return liquidation_quantity(account, static_cast<std::size_t>(&entry - state.positions.data()), lot);
+}
+
+/// What the victim pays beside the price. It depends on the state alone: what either side has seen on chain must not make two digests of one
+/// version. So it is not capped by assets[0]; other collateral covers what is short, as after a mark (spec 4.4).
+Rule pay_penalty(const OpScope& scope, ChannelState& state, Party victim, const I256& penalty16) {
+    const I256 units = usd16_to_units_toward_zero(penalty16, asset_price(scope.channel.terms, state, 0), scope.channel.terms.assets[0].decimals);
+    if (units.magnitude.bits() > kNetBits) return Rule::net_out_of_range;
+    const Amount penalty = Amount::from_raw(*units.to_i128());
+    state.net[0] += victim == Party::A ? penalty : -penalty;
+    return state.net[0].within_bits(kNetBits) ? Rule::none : Rule::net_out_of_range;
 }
 
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LiquidateOp& op) {
@@ -276,19 +313,18 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Liquid
     if (entry == nullptr) return Rule::position_unknown;
     const Quantity held = entry->position.quantity;
     if (op.price != entry->position.mark) return Rule::liquidation_price;
+    if (!op.quantity.within_bits(kMarketBits)) return Rule::liquidation_quantity;
     if (op.quantity.sign() * held.sign() >= 0 || op.quantity.abs() > held.abs()) return Rule::liquidation_quantity;
-    if (!state_margin(scope.context, scope.channel, state, victim).breaches_maintenance()) return Rule::maintenance_not_breached;
-    if (op.quantity.abs() > most_to_liquidate(scope, state, *entry, victim)) return Rule::liquidation_quantity;
+    // What a victim owns it sees on chain itself; what the liquidator says of it must not make it insolvent (spec 4.3).
+    const Account account(scope.context, scope.channel, state, victim, victim == scope.channel.me ? FundsView::own : FundsView::both);
+    if (!margin_of(account.view()).breaches_maintenance()) return Rule::maintenance_not_breached;
+    if (op.quantity.abs() > most_to_liquidate(account.view(), state, *entry)) return Rule::liquidation_quantity;
 
     PositionUndo undo(state, op.instrument);
     const PositionView view{&entry->position, victim == Party::A ? held : -held, entry->position.mark, entry->funding_index};
     const I256 penalty16 = liquidation_penalty16(view, op.quantity.abs(), state.risk);
     if (const Rule rule = settle_position(scope, state, *entry, op.price); rule != Rule::none) return rule;
-    const I256 units = usd16_to_units_toward_zero(penalty16, asset_price(scope.channel.terms, state, 0), scope.channel.terms.assets[0].decimals);
-    const Amount reach = std::max(Amount(), available_of(scope.context, scope.channel, state, victim, 0));
-    const Amount penalty = units < I256(reach.raw()) ? Amount::from_raw(*units.to_i128()) : reach;
-    state.net[0] += victim == Party::A ? penalty : -penalty;
-    if (!state.net[0].within_bits(kNetBits)) return Rule::net_out_of_range;
+    if (const Rule rule = pay_penalty(scope, state, victim, penalty16); rule != Rule::none) return rule;
     change_quantity(state, *entry, op.quantity);
     undo.keep();
     return Rule::none;
@@ -329,7 +365,8 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Fulfil
     const Lock lock = entry->lock;
     if (origin == payer_of(lock)) return Rule::payee_only;
     if (keccak256(op.preimage.view()).data != op.hash.data) return Rule::preimage_mismatch;
-    if (scope.timestamp_ms / 1000 >= lock.expiry) return Rule::lock_expired;
+    // By the update's time and by our own clock: a payee who leads could put the former back, and who learns a preimage late cannot use it.
+    if (std::max(scope.timestamp_ms, scope.context.now_ms) / 1000 >= lock.expiry) return Rule::lock_expired;
     const Amount net = state.net[lock.asset] + lock.amount;
     if (!net.within_bits(kNetBits)) return Rule::net_out_of_range;
     remove_lock(state, *entry);
@@ -356,7 +393,7 @@ Rule apply(const OpScope&, ChannelState& state, Party, const TermsOp& op) {
     for (std::size_t i = 0; i < op.risk.classes.size(); ++i) {
         const RiskClass& c = op.risk.classes[i];
         if (c.initial_bps < c.maintenance_bps || c.initial_bps > 10'000 || c.penalty_bps > c.maintenance_bps) return Rule::risk_rates_out_of_order;
-        if (c.lot.sign() <= 0) return Rule::lot_out_of_range;
+        if (c.lot.sign() <= 0 || !c.lot.within_bits(kMarketBits)) return Rule::lot_out_of_range;
         for (std::size_t j = 0; j < i; ++j) {
             if (op.risk.classes[j].underlying == c.underlying) return Rule::terms_unacceptable;
         }
@@ -372,7 +409,7 @@ Rule apply(const OpScope&, ChannelState& state, Party, const TermsOp& op) {
 
 bool is_outstanding(const OpScope& scope, const ChannelState& state, Party party, std::size_t asset) {
     const Authorisation& a = state.authorised(party)[asset];
-    return a.deadline != 0 && !lapsed(scope.context, a.deadline) && known_withdrawn(scope.channel, party, asset) < a.total;
+    return a.deadline != 0 && !lapsed(scope.context, a.deadline) && surely_withdrawn(scope.channel, party, asset) < a.total;
 }
 
 bool deadline_in_range(const OpScope& scope, std::uint64_t deadline) {
@@ -411,16 +448,17 @@ Rule apply(const OpScope& scope, ChannelState& state, Party, const CloseOp& op) 
 
 }  // namespace
 
-Amount balance_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset) {
-    Amount withdrawn = known_withdrawn(channel, party, asset);
+Amount balance_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset, FundsView funds) {
+    const bool own = funds == FundsView::own;
+    Amount withdrawn = own ? channel.funds_seen.withdrawn(party)[asset] : known_withdrawn(channel, party, asset);
     const Authorisation& authorisation = state.authorised(party)[asset];
     if (!lapsed(context, authorisation.deadline)) withdrawn = std::max(withdrawn, authorisation.total);
     const Amount net = party == Party::A ? state.net[asset] : -state.net[asset];
-    return usable_deposit(channel, party, asset) - withdrawn - net;
+    return (own ? channel.funds_seen.deposit(party)[asset] : usable_deposit(channel, party, asset)) - withdrawn - net;
 }
 
-Amount available_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset) {
-    return balance_of(context, channel, state, party, asset) - state.locked_by(party, asset);
+Amount available_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset, FundsView funds) {
+    return balance_of(context, channel, state, party, asset, funds) - state.locked_by(party, asset);
 }
 
 Margin state_margin(const Context& context, const Channel& channel, const ChannelState& state, Party party) {

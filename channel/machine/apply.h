@@ -21,10 +21,15 @@ inline constexpr std::uint64_t kMaxVersionSkip = 4096;
 inline constexpr std::uint64_t kMaxExpiry = (std::uint64_t{1} << 40) - 1;
 inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
 
+/// By whose view of the chain: what both have seen (spec 4.3), or what we have.
+enum class FundsView { both, own };
+
 /// What `party` owns of an asset: deposits less withdrawals (done, or authorised and not lapsed), less or plus net.
-[[nodiscard]] Amount balance_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset);
+[[nodiscard]] Amount balance_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset,
+                                FundsView funds = FundsView::both);
 /// balance_of less what the party has locked; below zero only in assets[0], where a loss is covered by other assets.
-[[nodiscard]] Amount available_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset);
+[[nodiscard]] Amount available_of(const Context& context, const Channel& channel, const ChannelState& state, Party party, std::size_t asset,
+                                  FundsView funds = FundsView::both);
 /// Margin of one party at the marks of the state, from what it has available (spec 5.5).
 [[nodiscard]] Margin state_margin(const Context& context, const Channel& channel, const ChannelState& state, Party party);
 

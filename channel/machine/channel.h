@@ -9,7 +9,9 @@
 /// The channel as one side holds it, its inputs and its effects: `step(context, channel, input) -> effects` (spec 6).
 namespace hedgerow::channel {
 
-inline constexpr std::size_t kWindow = 64;           ///< unacknowledged versions (spec 6.4)
+/// How far above the agreed version a leader ever signs (spec 6.4): a challenge that trails by more counts as stale (spec 3.3).
+inline constexpr std::size_t kWindow = 64;
+inline constexpr std::size_t kPipeline = 48;         ///< of those, for updates with ops; the rest voids what was refused
 inline constexpr std::size_t kMaxQueuedOps = 65'536;  ///< waiting at the leader; beyond: queue_full
 inline constexpr std::size_t kMaxProposals = 65'536;  ///< waiting at the follower; beyond: queue_full
 
@@ -45,16 +47,18 @@ struct PendingUpdate {
     Update update;
     ChannelState after;
     Digest digest;
-    std::vector<LocalId> local_ids;  ///< of each op; 0: not ours
+    std::vector<LocalId> local_ids;  ///< of each op; 0: not ours, or taken into another update
+    std::vector<LocalId> void_ids;   ///< of a void one: local_ids as they were
     std::uint64_t since_ms = 0;
     bool is_void = false;            ///< refused by the follower, yet enforceable until it signs a higher version (spec 6.7)
     Rule void_rule = Rule::none;
-    std::uint16_t void_op = 0;
 };
 
 struct QueuedOp {
     OpEntry entry;
     LocalId local_id = 0;
+    std::uint64_t void_version = 0;  ///< the newest void version that holds it too; 0: none
+    std::size_t void_index = 0;
 };
 
 struct Proposal {
@@ -111,17 +115,19 @@ struct Channel {
     std::uint64_t highest_signed = 0;  ///< highest version of a State or Close that we ever signed
     std::optional<PendingClose> close;
     std::optional<Dispute> dispute;
+    bool lost_data = false;   ///< recovering for good, whatever disputes come and go (spec 6.8)
+    bool challenged = false;  ///< we took it to the chain: our challenge stands (spec 7.2)
 
     // Not durable: rebuilt on reconnection.
     bool connected = false;              ///< Reestablish done on this connection
+    bool reestablished = false;          ///< the peer's Reestablish has come on this connection
     bool awaiting_signature = false;     ///< a SignState effect is out
     std::deque<QueuedOp> queue;          ///< leader
     std::deque<Proposal> proposals;      ///< follower
     std::uint64_t next_proposal = 0;     ///< follower
     std::uint64_t last_proposal_seen = 0;  ///< leader: highest number received on this connection
     std::uint64_t rejected_from = 0;     ///< follower: ignore updates whose base is this version or above
-    bool must_void = false;              ///< leader: an (empty) update is due to void what was refused
-    bool funds_told = false;
+    std::uint64_t void_tried_ms = 0;     ///< leader: when the last empty update went out to void what was refused
 
     [[nodiscard]] bool is_leader() const { return me == Party::A; }
 };

@@ -26,6 +26,7 @@ void close_if_ready(const Turn& turn) {
 /// A right of the other party that it has not used yet: it may need our signature (again).
 void sign_outstanding_withdrawals(const Turn& turn) {
     const Channel& channel = turn.channel;
+    if (channel.status != Status::open && channel.status != Status::closing) return;  // the chain, or our memory, has the last word
     const Party them = other(channel.me);
     const auto& authorised = channel.agreed.state.authorised(them);
     for (std::size_t i = 0; i < authorised.size(); ++i) {
@@ -90,7 +91,7 @@ void resume_closing(const Turn& turn) {
     if (!channel.close) return;
     if (channel.close->mine) {
         turn.send(CloseSignature{channel.close->close, *channel.close->mine});
-    } else {
+    } else if (channel.status == Status::closing) {
         turn.emit(SignClose{channel.close->close});
     }
 }

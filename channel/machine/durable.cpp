@@ -1,3 +1,5 @@
+#include "channel/crypto/keccak.h"
+#include "channel/crypto/signature.h"
 #include "channel/machine/turn.h"
 
 namespace hedgerow::channel {
@@ -22,14 +24,24 @@ struct Head {
     std::uint64_t highest_signed = 0;
     std::optional<PendingClose> close;
     std::optional<Dispute> dispute;
+    bool lost_data = false;
+    bool challenged = false;
     static constexpr auto fields() {
         return std::make_tuple(field("format", &Head::format), field("terms", &Head::terms), field("me", &Head::me), field("peer", &Head::peer),
                                field("theirKey", &Head::their_key), field("secret", &Head::secret), field("fundsSeen", &Head::funds_seen),
                                field("fundsPeer", &Head::funds_peer), field("status", &Head::status), field("state", &Head::state),
                                field("digest", &Head::digest), field("signatureA", &Head::signature_a), field("signatureB", &Head::signature_b),
-                               field("highestSigned", &Head::highest_signed), field("close", &Head::close), field("dispute", &Head::dispute));
+                               field("highestSigned", &Head::highest_signed), field("close", &Head::close), field("dispute", &Head::dispute),
+                               field("lostData", &Head::lost_data), field("challenged", &Head::challenged));
     }
 };
+
+constexpr std::size_t kCheckBytes = 8;
+
+bool signed_by_us(const Channel& channel, const Digest& digest, const Signature& signature) {
+    const auto key = recover(digest, signature);
+    return key && address_of(*key) == channel.terms.signer(channel.me);
+}
 
 Rule check_head(const Head& head, const Channel& channel) {
     if (head.format != 1) return Rule::protocol_version_unsupported;
@@ -38,28 +50,38 @@ Rule check_head(const Head& head, const Channel& channel) {
         if (head.funds_seen.deposit(party).size() != n || head.funds_seen.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
         if (head.funds_peer.deposit(party).size() != n || head.funds_peer.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
     }
+    if (head.highest_signed < head.state.version) return Rule::version_out_of_range;
+    if (head.close && head.close->close.version <= head.state.version) return Rule::version_out_of_range;
     if (head.state.version == 0) return Rule::none;
-    return state_digest(channel.agreed.state, channel.id, channel.separator) == head.digest ? Rule::none : Rule::digest_mismatch;
+    if (state_digest(channel.agreed.state, channel.id, channel.separator) != head.digest) return Rule::digest_mismatch;
+    const bool signed_by_both = signed_by_us(channel, head.digest, channel.agreed.signature(channel.me)) &&
+                                signed_by_peer(channel, head.digest, channel.agreed.signature(other(channel.me)));
+    return signed_by_both ? Rule::none : Rule::bad_signature;
+}
+
+/// The first bytes of a hash: storage that rots must not become money.
+Bytes check_bytes(ByteView bytes) {
+    const Hash hash = keccak256(bytes);
+    return {hash.data.begin(), hash.data.begin() + kCheckBytes};
 }
 
 /// A stored update of ours is in flight again, with the state it led to when we signed it.
 Rule take_up(Channel& channel, const PersistUpdate& stored) {
     auto after = decode_state(stored.after, channel.terms);
     if (!after) return after.error();
-    if (after->version != stored.update.version) return Rule::digest_mismatch;
+    const std::uint64_t last = channel.pending.empty() ? channel.agreed.state.version : channel.pending.back().update.version;
+    if (after->version != stored.update.version || after->version <= last) return Rule::digest_mismatch;
+    if (!stored.is_void && stored.update.base != channel.tip.version) return Rule::base_unknown;
     PendingUpdate pending;
     pending.update = stored.update;
     pending.after = std::move(*after);
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
     pending.local_ids.assign(stored.update.ops.size(), 0);
     pending.is_void = stored.is_void;
+    if (!stored.update.signature || !signed_by_us(channel, pending.digest, *stored.update.signature)) return Rule::bad_signature;
     channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
     if (pending.is_void && pending.update.ops.empty()) return Rule::none;  // as in leader_reject
-    if (pending.is_void) {
-        channel.must_void = true;
-    } else {
-        channel.tip = pending.after;
-    }
+    if (!pending.is_void) channel.tip = pending.after;
     channel.pending.push_back(std::move(pending));
     return Rule::none;
 }
@@ -104,11 +126,19 @@ Bytes encode_head(const Channel& channel) {
     head.highest_signed = channel.highest_signed;
     head.close = channel.close;
     head.dispute = channel.dispute;
-    return wire_encode(head);
+    head.lost_data = channel.lost_data;
+    head.challenged = channel.challenged;
+    Bytes out = wire_encode(head);
+    append(out, check_bytes(out));
+    return out;
 }
 
 Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, const std::vector<PersistUpdate>& pending) {
-    auto head = wire_decode<Head>(bytes);
+    if (bytes.size() < kCheckBytes) return Unexpected{Rule::frame_truncated};
+    const ByteView body = bytes.first(bytes.size() - kCheckBytes);
+    const Bytes check = check_bytes(body);
+    if (!std::equal(check.begin(), check.end(), bytes.last(kCheckBytes).begin())) return Unexpected{Rule::digest_mismatch};
+    auto head = wire_decode<Head>(body);
     if (!head) return Unexpected{head.error()};
     auto state = decode_state(wire_encode(head->state), head->terms);
     if (!state) return Unexpected{state.error()};
@@ -128,6 +158,8 @@ Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, c
     channel.highest_signed = head->highest_signed;
     channel.close = head->close;
     channel.dispute = head->dispute;
+    channel.lost_data = head->lost_data;
+    channel.challenged = head->challenged;
     if (const Rule rule = check_head(*head, channel); rule != Rule::none) return Unexpected{rule};
     if (!channel.is_leader()) return channel;
     for (const PersistUpdate& update : pending) {

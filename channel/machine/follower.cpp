@@ -28,12 +28,17 @@ struct Fault {
     Rule rule = Rule::none;
 };
 
+/// Neither far ahead of our clock nor far behind it: a leader that could put its time back would choose which funding rate counts for how long.
+bool time_in_band(const Context& context, std::uint64_t timestamp_ms) {
+    const std::uint64_t now = context.now_ms;
+    const std::uint64_t skew = context.max_clock_skew_ms;
+    return timestamp_ms > now ? timestamp_ms - now <= skew : now - timestamp_ms <= 2 * skew;
+}
+
 Fault apply_update(const Turn& turn, PendingUpdate& pending, const std::vector<Rule>& verdicts) {
     const Update& update = pending.update;
     const Channel& channel = turn.channel;
-    const std::uint64_t now = turn.context.now_ms;
-    const std::uint64_t skew = update.timestamp_ms > now ? update.timestamp_ms - now : 0;
-    if (skew > turn.context.max_clock_skew_ms) return {kMaxOpsPerUpdate, Rule::timestamp_out_of_band};
+    if (!time_in_band(turn.context, update.timestamp_ms)) return {kMaxOpsPerUpdate, Rule::timestamp_out_of_band};
     const Rule begun = begin_update(turn.context, channel, pending.after, update.version, update.timestamp_ms);
     if (begun != Rule::none) return {kMaxOpsPerUpdate, begun};
     const OpScope scope{turn.context, channel, update.timestamp_ms};
@@ -96,6 +101,12 @@ void follower_local_op(const Turn& turn, const LocalOp& input) {
 }
 
 void follower_refuse(const Turn& turn, const Refuse& message) {
+    const auto holds = [&](const PendingUpdate& p) {
+        return std::any_of(p.update.ops.begin(), p.update.ops.end(), [&](const OpEntry& e) { return e.proposal == message.proposal; });
+    };
+    const auto& pending = turn.channel.pending;
+    // In an update that we may yet sign: no longer the leader's to refuse. If it is never signed, the op is proposed again.
+    if (std::any_of(pending.begin(), pending.end(), holds)) return;
     auto& proposals = turn.channel.proposals;
     const auto it = std::find_if(proposals.begin(), proposals.end(), [&](const Proposal& p) { return p.number == message.proposal; });
     if (it == proposals.end()) return;
@@ -106,6 +117,7 @@ void follower_refuse(const Turn& turn, const Refuse& message) {
 
 void follower_update(const Turn& turn, const Update& update, const std::vector<Rule>& verdicts) {
     Channel& channel = turn.channel;
+    if (update.version <= channel.agreed.state.version) return;                      // sent again
     if (channel.rejected_from != 0 && update.base >= channel.rejected_from) return;  // built on what we refused
     if (const Rule rule = may_operate(turn); rule != Rule::none) return reject(turn, update.version, kMaxOpsPerUpdate, rule);
     if (update.version <= channel.tip.version) return;  // sent again

@@ -1,4 +1,5 @@
 #include "channel/machine/turn.h"
+#include "channel/market/convert.h"
 
 namespace hedgerow::channel {
 
@@ -7,54 +8,83 @@ namespace {
 /// Room for the ops of one update within a frame (spec 6.1), with what surrounds them.
 constexpr std::size_t kMaxUpdateBytes = kMaxFrame - 4096;
 
-bool window_full(const Channel& channel) {
-    return static_cast<std::size_t>(std::count_if(channel.pending.begin(), channel.pending.end(), [](const auto& p) { return !p.is_void; })) >= kWindow;
+/// Something refused that the follower could still sign.
+bool is_voiding(const Channel& channel) {
+    return std::any_of(channel.pending.begin(), channel.pending.end(), [](const PendingUpdate& p) { return p.is_void; });
 }
 
-/// A follower that refuses everything: no more ops go out, only the empty update that would void what it refused.
-bool too_much_void(const Channel& channel) { return channel.pending.size() >= 2 * kWindow; }
+/// The next version would be at most `limit` above the agreed one.
+bool has_room(const Channel& channel, std::size_t limit) { return next_version(channel) <= channel.agreed.state.version + limit; }
+
+/// What was refused is voided by an empty update, alone; where that is refused too, the follower signs nothing now, and is asked again later.
+bool void_is_due(const Turn& turn) {
+    const Channel& channel = turn.channel;
+    if (!channel.pending.back().is_void) return false;
+    const std::uint64_t again_ms = channel.void_tried_ms + channel.agreed.state.risk.ack_timeout_ms / 2;
+    return channel.void_tried_ms == 0 || turn.context.now_ms >= again_ms;
+}
+
+/// Not done by way of the queue. Where a void version holds the op too, that it is refused is certain only once that one is superseded.
+void report_refused(const Turn& turn, const QueuedOp& queued, Rule rule) {
+    if (queued.local_id == 0) return;
+    for (PendingUpdate& pending : turn.channel.pending) {
+        if (pending.update.version != queued.void_version) continue;
+        pending.local_ids[queued.void_index] = queued.local_id;
+        return;
+    }
+    turn.emit(OpRefused{queued.local_id, rule});
+}
 
 void refuse(const Turn& turn, const QueuedOp& queued, Rule rule) {
-    if (queued.local_id != 0) turn.emit(OpRefused{queued.local_id, rule});
-    if (queued.entry.proposal != 0) turn.send(Refuse{turn.channel.id, queued.entry.proposal, rule});
+    report_refused(turn, queued, rule);
+    if (queued.entry.proposal != 0 && turn.channel.connected) turn.send(Refuse{turn.channel.id, queued.entry.proposal, rule});
 }
 
-bool adds_risk(const Op& op) { return std::holds_alternative<TradeOp>(op); }
+/// What a follower that holds a signature back could gain by it, USD 1e-16: the notional of a trade at its initial rate, of a swap at the larger
+/// haircut of its assets (spec 6.7).
+I256 at_risk16(const Channel& channel, const Op& op) {
+    if (const auto* trade = std::get_if<TradeOp>(&op)) {
+        const RiskClass* risk = channel.tip.risk.find(trade->underlying);
+        const Uint128 bps = risk != nullptr ? risk->initial_bps : 10'000;
+        const I256 notional = I256(trade->quantity.abs().raw()) * I256(trade->price.raw());
+        return mul_div_toward_zero(notional, U256(bps), U256(10'000));
+    }
+    if (const auto* swap = std::get_if<SwapOp>(&op)) {
+        const Asset& give = channel.terms.assets[swap->give_asset];
+        const Uint128 bps = std::max(give.haircut_bps, channel.terms.assets[swap->take_asset].haircut_bps);
+        const I256 worth = units_to_usd16_floor(swap->give.abs(), asset_price(channel.terms, channel.tip, swap->give_asset), give.decimals);
+        return mul_div_toward_zero(worth, U256(bps), U256(10'000));
+    }
+    return {};
+}
 
-/// Notional that unacknowledged trades could move, at their initial rate: what the follower holds as an option (spec 6.7).
 I256 in_doubt16(const Channel& channel) {
     I256 sum;
     for (const PendingUpdate& pending : channel.pending) {
-        for (const OpEntry& entry : pending.update.ops) {
-            const auto* trade = std::get_if<TradeOp>(&entry.op);
-            if (trade == nullptr) continue;
-            const RiskClass* risk = channel.tip.risk.find(trade->underlying);
-            const Uint128 bps = risk != nullptr ? risk->initial_bps : 10'000;
-            const I256 notional = I256(trade->quantity.abs().raw()) * I256(trade->price.raw());
-            sum = sum + mul_div_toward_zero(notional, U256(bps), U256(10'000));
-        }
+        for (const OpEntry& entry : pending.update.ops) sum = sum + at_risk16(channel, entry.op);
     }
     return sum;
 }
 
 bool reduces_only(const ChannelState& state, const TradeOp& trade) {
     const PositionEntry* entry = state.find_position(trade.instrument);
-    if (entry == nullptr) return false;
+    if (entry == nullptr || !trade.quantity.within_bits(kMarketBits)) return false;
     const Quantity after = entry->position.quantity + trade.quantity;
     return after.abs() <= entry->position.quantity.abs() && after.sign() * entry->position.quantity.sign() >= 0;
 }
 
-Rule check_in_doubt(const Channel& channel, const ChannelState& state, const Op& op, const I256& in_doubt) {
-    if (!adds_risk(op) || state.risk.max_in_doubt.is_zero()) return Rule::none;
-    if (reduces_only(state, std::get<TradeOp>(op))) return Rule::none;
-    return in_doubt > I256(channel.tip.risk.max_in_doubt.raw()) ? Rule::in_doubt_limit : Rule::none;
+Rule check_in_doubt(const ChannelState& state, const Op& op, const I256& in_doubt) {
+    const auto* trade = std::get_if<TradeOp>(&op);
+    const bool adds_risk = trade != nullptr ? !reduces_only(state, *trade) : std::holds_alternative<SwapOp>(op);
+    if (!adds_risk || state.risk.max_in_doubt.is_zero()) return Rule::none;
+    return in_doubt > I256(state.risk.max_in_doubt.raw()) ? Rule::in_doubt_limit : Rule::none;
 }
 
 /// Moves ops from the queue into the update, applying each; what a rule forbids is refused and left out.
 void take_ops(const Turn& turn, PendingUpdate& pending) {
     Channel& channel = turn.channel;
     const OpScope scope{turn.context, channel, pending.update.timestamp_ms};
-    const I256 in_doubt = in_doubt16(channel);
+    I256 in_doubt = in_doubt16(channel);
     std::size_t bytes = 0;
     while (!channel.queue.empty() && pending.update.ops.size() < kMaxOpsPerUpdate) {
         Writer size;
@@ -62,16 +92,29 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
         if (bytes + size.bytes().size() > kMaxUpdateBytes) break;
         QueuedOp queued = std::move(channel.queue.front());
         channel.queue.pop_front();
-        Rule rule = check_in_doubt(channel, pending.after, queued.entry.op, in_doubt);
+        Rule rule = check_in_doubt(pending.after, queued.entry.op, in_doubt);
         if (rule == Rule::none) rule = apply_op(scope, pending.after, queued.entry);
         if (rule != Rule::none) {
             refuse(turn, queued, rule);
             continue;
         }
+        in_doubt = in_doubt + at_risk16(channel, queued.entry.op);
         bytes += size.bytes().size();
         pending.update.ops.push_back(std::move(queued.entry));
         pending.local_ids.push_back(queued.local_id);
     }
+}
+
+PendingUpdate next_update(const Turn& turn) {
+    const Channel& channel = turn.channel;
+    PendingUpdate pending;
+    pending.after = channel.tip;
+    pending.update.channel = channel.id;
+    pending.update.version = next_version(channel);
+    pending.update.base = channel.tip.version;
+    pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip.timestamp_ms);
+    pending.since_ms = turn.context.now_ms;
+    return pending;
 }
 
 }  // namespace
@@ -104,28 +147,22 @@ void leader_propose(const Turn& turn, const Propose& propose, const std::vector<
 
 void leader_flush(const Turn& turn) {
     Channel& channel = turn.channel;
-    if (channel.awaiting_signature || !channel.connected || window_full(channel)) return;
-    if (too_much_void(channel) && !channel.queue.empty()) {
-        leader_drop_queue(turn, Rule::window_full);
-        channel.must_void = true;
-    }
-    if (channel.queue.empty() && !channel.must_void) return;
-    if (may_operate(turn) != Rule::none) return;
-    PendingUpdate pending;
-    pending.after = channel.tip;
-    pending.update.channel = channel.id;
-    pending.update.version = next_version(channel);
-    pending.update.base = channel.tip.version;
-    pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip.timestamp_ms);
-    pending.since_ms = turn.context.now_ms;
+    if (channel.awaiting_signature || may_operate(turn) != Rule::none) return;
+    const bool voiding = is_voiding(channel);
+    if (voiding ? !void_is_due(turn) : channel.queue.empty()) return;
+    if (!has_room(channel, voiding ? kWindow : kPipeline)) return;
+    PendingUpdate pending = next_update(turn);
     const Rule rule = begin_update(turn.context, channel, pending.after, pending.update.version, pending.update.timestamp_ms);
     if (rule != Rule::none) return leader_drop_queue(turn, rule);
-    take_ops(turn, pending);
-    if (pending.update.ops.empty() && !channel.must_void) return;
+    if (voiding) {
+        channel.void_tried_ms = turn.context.now_ms;
+    } else {
+        take_ops(turn, pending);
+        if (pending.update.ops.empty()) return;
+    }
     finish_update(pending.after, pending.update);
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
     channel.tip = pending.after;
-    channel.must_void = false;
     channel.awaiting_signature = true;
     turn.emit(SignState{pending.update.version, pending.digest});
     channel.pending.push_back(std::move(pending));
@@ -169,11 +206,12 @@ void leader_reject(const Turn& turn, const Reject& reject) {
         const bool whole = p == it && refused_op >= p->update.ops.size();
         p->is_void = true;
         p->void_rule = reject.rule == Rule::none ? Rule::terms_unacceptable : reject.rule;
+        p->void_ids = p->local_ids;
         for (std::size_t i = 0; i < p->update.ops.size(); ++i) {
             const bool refused = whole || (p == it && i == refused_op);
             if (refused && p->update.ops[i].proposal != 0) turn.send(Refuse{channel.id, p->update.ops[i].proposal, p->void_rule});
             if (refused) continue;  // its owner hears of it when a higher version is agreed and the void one can no longer be enforced
-            again.push_back({p->update.ops[i], p->local_ids[i]});
+            again.push_back({p->update.ops[i], p->local_ids[i], p->update.version, i});
             p->local_ids[i] = 0;
         }
         turn.emit(PersistUpdate{p->update, true, wire_encode(p->after)});
@@ -183,17 +221,12 @@ void leader_reject(const Turn& turn, const Reject& reject) {
     for (const PendingUpdate& p : channel.pending) {
         if (!p.is_void) channel.tip = p.after;
     }
-    const bool was_empty = it->update.ops.empty();
     std::erase_if(channel.pending, [](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt
-    // An empty update refused says that the follower signs nothing now; the next op or connection tries again.
-    channel.must_void = !was_empty;
+    if (channel.status != Status::open) leader_drop_queue(turn, may_operate(turn));
 }
 
 void leader_drop_queue(const Turn& turn, Rule rule) {
-    for (const QueuedOp& queued : turn.channel.queue) {
-        if (queued.local_id != 0) turn.emit(OpRefused{queued.local_id, rule});
-        if (queued.entry.proposal != 0 && turn.channel.connected) turn.send(Refuse{turn.channel.id, queued.entry.proposal, rule});
-    }
+    for (const QueuedOp& queued : turn.channel.queue) refuse(turn, queued, rule);
     turn.channel.queue.clear();
 }
 

@@ -39,7 +39,6 @@ void leader_reestablish(const Turn& turn, const Reestablish& message) {
     channel.last_proposal_seen = channel.tip.proposals_done;
     for (const PendingUpdate& pending : channel.pending) {
         if (!pending.is_void && pending.update.signature) turn.send(pending.update);
-        if (pending.is_void) channel.must_void = true;
     }
 }
 
@@ -51,18 +50,23 @@ void follower_reestablish(const Turn& turn, const Reestablish& message) {
     for (Proposal& proposal : channel.proposals) proposal.sent = false;
 }
 
+/// How long the pending updates have waited for their Ack is not forgotten: else a follower that reconnects keeps its option on them for ever.
+void begin_connection(Channel& channel) {
+    channel.reestablished = false;
+    channel.rejected_from = 0;
+    channel.void_tried_ms = 0;
+    std::erase_if(channel.queue, [](const QueuedOp& q) { return q.entry.proposal != 0; });  // proposed again
+    if (channel.is_leader()) return;
+    channel.pending.clear();  // applied, not signed: the leader sends it again
+    channel.tip = channel.agreed.state;
+}
+
 }  // namespace
 
 void on_connected(const Turn& turn) {
     Channel& channel = turn.channel;
     if (channel.status == Status::closed || channel.status == Status::opening) return;
-    channel.connected = false;
-    channel.rejected_from = 0;
-    if (!channel.is_leader()) {  // applied, not signed: the leader sends it again
-        channel.pending.clear();
-        channel.tip = channel.agreed.state;
-    }
-    for (PendingUpdate& pending : channel.pending) pending.since_ms = turn.context.now_ms;
+    if (!channel.connected) begin_connection(channel);  // else the leader's Reestablish came while we were still opening
     turn.send(where_we_are(channel));
     tell_funds(turn);
     resume_closing(turn);
@@ -71,11 +75,14 @@ void on_connected(const Turn& turn) {
 void on_disconnected(const Turn& turn) {
     Channel& channel = turn.channel;
     channel.connected = false;
+    channel.reestablished = false;
     if (channel.is_leader()) leader_drop_queue(turn, Rule::peer_disconnected);
 }
 
 void on_reestablish(const Turn& turn, const Reestablish& message) {
     Channel& channel = turn.channel;
+    if (channel.reestablished) return turn.fault(Rule::unexpected_message);  // once a connection: it is answered with much more than it takes
+    channel.reestablished = true;
     const bool same_version = message.agreed == channel.agreed.state.version;
     if (same_version && message.agreed != 0 && message.digest != channel.agreed.digest) return turn.fault(Rule::digest_mismatch);
     if (channel.status == Status::recovering || channel.status == Status::closed) return;
@@ -89,6 +96,7 @@ void on_reestablish(const Turn& turn, const Reestablish& message) {
 /// A state with both signatures, newer than ours. With our own signature on it we have lost data (spec 6.8).
 void on_hand_over(const Turn& turn, const HandOver& message) {
     Channel& channel = turn.channel;
+    if (channel.status == Status::closed) return turn.fault(Rule::channel_final);
     auto state = decode_state(message.state, channel.terms);
     if (!state) return turn.fault(state.error());
     if (state->version <= channel.agreed.state.version) return;
@@ -103,8 +111,13 @@ void on_hand_over(const Turn& turn, const HandOver& message) {
     channel.highest_signed = channel.agreed.state.version;
     channel.tip = channel.agreed.state;
     channel.pending.clear();
-    turn.set_status(Status::recovering);
+    channel.close.reset();
+    channel.lost_data = true;
+    if (channel.status != Status::disputed) turn.set_status(Status::recovering);
+    const bool answer = channel.dispute && channel.dispute->version < channel.agreed.state.version;
+    if (answer) channel.dispute->responded_with = channel.agreed.state.version;
     turn.emit(PersistHead{});
+    if (answer) turn.emit(SubmitRespond{});
     turn.emit(StateAgreed{channel.agreed.state.version});
     turn.fault(Rule::channel_recovering);
 }
@@ -119,6 +132,7 @@ void on_funds_seen(const Turn& turn, const FundsSeen& message) {
     };
     const Funds& f = message.funds;
     if (!fits(f.deposit_a) || !fits(f.deposit_b) || !fits(f.withdrawn_a) || !fits(f.withdrawn_b)) return turn.fault(Rule::amount_out_of_range);
+    if (channel.funds_peer == f) return;
     channel.funds_peer = f;
     turn.emit(PersistHead{});
 }

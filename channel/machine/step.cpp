@@ -117,7 +117,7 @@ void on_input(const Turn& turn, const ChainFinal&) { on_chain_final(turn); }
 void check_invariants(const Channel& channel) {
     ASSERT(channel.agreed.state.version <= channel.tip.version || channel.pending.empty());
     ASSERT(channel.highest_signed >= channel.agreed.state.version);
-    ASSERT(channel.pending.size() <= 3 * kWindow);  // 64 in flight beside twice as many void ones
+    ASSERT(channel.pending.size() <= kWindow);
     ASSERT(channel.queue.size() <= kMaxQueuedOps + kWindow * kMaxOpsPerUpdate);
     ASSERT(!channel.close || channel.close->close.version > channel.agreed.state.version);
     for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {

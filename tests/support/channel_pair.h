@@ -96,6 +96,7 @@ struct Side {
     std::vector<OpEntry> history;
     std::vector<Rule> faults;
     std::vector<Effect> other;  ///< everything else, in order
+    bool linked_out = true;     ///< false: what it sends is lost
 
     explicit Side(std::uint8_t seed) : key(seed) {}
 };
@@ -138,20 +139,24 @@ struct Pair {
 
     void perform(Side& side, const Effects& effects) {
         for (const Effect& effect : effects) {
+            const Status status = side.channel.status;  // what the wallet's policy would refuse stops a node: it must never be asked
             if (const auto* sign = std::get_if<SignState>(&effect)) {
+                ASSERT(status == Status::open);
                 const auto [it, fresh] = side.signed_digests.emplace(sign->version, sign->digest);
                 ASSERT(fresh && std::next(it) == side.signed_digests.end());  // never twice one version, never a lower one
                 run(side, StateSigned{sign->version, side.key.sign(sign->digest)});
             } else if (const auto* close = std::get_if<SignClose>(&effect)) {
+                ASSERT(status == Status::closing);
                 run(side, CloseSigned{side.key.sign(digest_of(close->close, side.channel.separator))});
             } else if (const auto* withdraw = std::get_if<SignWithdraw>(&effect)) {
+                ASSERT(status == Status::open || status == Status::closing);
                 if (linked) side.outbox.push_back(WithdrawSignature{withdraw->withdraw, side.key.sign(digest_of(withdraw->withdraw, side.channel.separator))});
             } else if (std::holds_alternative<PersistHead>(effect)) {
                 side.head = encode_head(side.channel);
             } else if (const auto* update = std::get_if<PersistUpdate>(&effect)) {
                 side.updates[update->update.version] = *update;
             } else if (const auto* send = std::get_if<Send>(&effect)) {
-                if (linked) side.outbox.push_back(send->message);
+                if (linked && side.linked_out) side.outbox.push_back(send->message);
             } else if (const auto* agreed = std::get_if<OpAgreed>(&effect)) {
                 side.history.push_back(agreed->entry);
                 if (agreed->local_id != 0) ASSERT(side.agreed_ids.insert(agreed->local_id).second && !side.refused.contains(agreed->local_id));

@@ -100,6 +100,8 @@ TEST_CASE("machine: a lying leader cannot speak for the follower, sign badly, or
     forged.timestamp_ms = pair.context.now_ms + 3'600'000;
     CHECK(rejects(forged) == Rule::timestamp_out_of_band);
     forged.timestamp_ms = 5;
+    CHECK(rejects(forged) == Rule::timestamp_out_of_band);
+    forged.timestamp_ms = pair.context.now_ms - 1;
     CHECK(rejects(forged) == Rule::timestamp_not_monotone);
     forged.version = 1;
     forged.timestamp_ms = pair.context.now_ms;
@@ -111,14 +113,14 @@ TEST_CASE("machine: a lying leader cannot speak for the follower, sign badly, or
     CHECK(pair.a.faults.back() == Rule::base_unknown);
 }
 
-TEST_CASE("machine: the window holds 64 unacknowledged versions and no more") {
+TEST_CASE("machine: the pipeline holds 48 unacknowledged versions and no more, so that 16 are left to void what is refused") {
     Pair pair;
     for (int i = 0; i < 100; ++i) {
         pair.submit(Party::A, pay(1));
         pair.run(pair.a, Flush{});
     }
-    CHECK(pair.a.channel.pending.size() == 64);
-    CHECK(pair.a.channel.queue.size() == 36);
+    CHECK(pair.a.channel.pending.size() == kPipeline);
+    CHECK(pair.a.channel.queue.size() == 100 - kPipeline);
     pair.settle();
     CHECK(pair.a.history.size() == 100);
     CHECK(pair.b.signed_digests.size() <= 3);  // acknowledgement is cumulative
@@ -233,11 +235,11 @@ TEST_CASE("machine: a breach of maintenance is closed out as far as needed, at t
     CHECK(pair.attempt(Party::B, LiquidateOp{feed("BTC_USD-PERPETUAL"), coins(0.1), usd(47'000)}) == Rule::liquidation_quantity);
     CHECK(pair.attempt(Party::B, LiquidateOp{feed("BTC_USD-PERPETUAL"), coins(-0.55), usd(47'000)}) == Rule::liquidation_quantity);
     const Amount before = pair.available(Party::B, Party::B, 0);
-    // x closed: 1,150 - 470 x >= (0.55 - x) 4,700 => x >= 0.33924; in lots of 0.001: 0.340; penalty 1 % of 0.34 * 47,000 = 159.8, but A's cash is
-    // -650 by now, so nothing is left of assets[0] to take it from.
+    // x closed: 1,150 - 470 x >= (0.55 - x) 4,700 => x >= 0.33924; in lots of 0.001: 0.340; penalty 1 % of 0.34 * 47,000 = 159.8, though A's cash
+    // is -650 by now: its coin covers it.
     CHECK(pair.attempt(Party::B, LiquidateOp{feed("BTC_USD-PERPETUAL"), coins(-0.341), usd(47'000)}) == Rule::liquidation_quantity);
     CHECK(pair.attempt(Party::B, LiquidateOp{feed("BTC_USD-PERPETUAL"), coins(-0.34), usd(47'000)}) == Rule::none);
-    CHECK(pair.available(Party::B, Party::B, 0) == before);
+    CHECK(pair.available(Party::B, Party::B, 0) == before + units(159'800'000));
     CHECK(pair.a.channel.agreed.state.positions[0].position.quantity == coins(0.21));
     CHECK(pair.same());
 }
