@@ -278,12 +278,13 @@ async function cooperativeClose(net, channels) {
 
 async function cheat(net, channels, oldState) {
   head("bob goes dark and takes the old state to the chain; alice's daemon answers");
-  const newest = await verifyState(nodes.alice, channels.bob);
   const terms = (await nodes.alice.call("channel_export", { channelId: channels.bob })).terms;
   const { keystore } = await nodes.bob.call("wallet_export", { password: nodes.bob.password });
   const keystoreFile = path.join(dir, "bob-keystore.json");
   fs.writeFileSync(keystoreFile, JSON.stringify(keystore), { mode: 0o600 });
   await nodes.bob.process.stop();
+  await until("alice sees that bob is gone", 20_000, async () => !(await nodes.alice.call("channel_get", { channelId: channels.bob })).connected);
+  const newest = await verifyState(nodes.alice, channels.bob);
   const cheater = new Process("cheat", process.execPath, [path.join(root, "contrib/quickstart.d/cheat.mjs"), net.chain.url, net.contracts.adjudicator, oldState, keystoreFile,
     path.join(nodes.bob.datadir, "password")], dir, { readLine: (line) => line.startsWith("{") });
   const done = JSON.parse(await cheater.firstLine);

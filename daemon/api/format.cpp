@@ -1,5 +1,7 @@
 #include "daemon/api/format.h"
 
+#include <nlohmann/json.hpp>
+
 #include <charconv>
 
 #include "channel/crypto/signature.h"

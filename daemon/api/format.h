@@ -1,11 +1,9 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "channel/base/u256.h"
 #include "daemon/api/api.h"
 
-/// Between JSON and the node's types. Included by the handlers only: it brings nlohmann's header along.
+/// Between JSON and the node's types. What uses it includes nlohmann/json.hpp itself.
 namespace hedgerow::daemon {
 
 using rpc::Json;

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "channel/crypto/signature.h"
 #include "daemon/api/format.h"
 

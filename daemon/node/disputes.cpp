@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kLookEveryMs = 1'000;
 /// The side that did not challenge settles this much later, so that only one of the two pays for it.
-constexpr std::uint64_t kSecondSettlerS = 30;
+constexpr std::uint64_t kSecondSettlerS = 6;
 /// The side that did not ask for a close submits it this much later.
 constexpr std::uint64_t kSecondCloserMs = 60'000;
 constexpr std::size_t kMaxReveals = 64;
@@ -109,7 +109,7 @@ void Disputes::challenge(const Channel& channel) {
 }
 
 void Disputes::respond(const Channel& channel) {
-    ASSERT(channel.dispute.has_value() && channel.agreed.state.version != 0);
+    if (!channel.dispute || channel.agreed.state.version == 0) return;  // a reorganisation was faster
     Bytes data = wallet::respond_call(channel.terms, agreed_state(channel), signatures_of(channel.agreed));
     submit(job_id("respond", channel.id, channel.agreed.state.version), std::move(data), TxPurpose::defence, channel.dispute->end, {});
 }
