@@ -122,13 +122,21 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
         deposits.push_back({static_cast<std::uint8_t>(i), order.deposits[i].amount});  // the channel lists them in this order first
     }
     m_openings.open(order, [this, deposits, ref, request, done = std::move(done)](const Result<ChannelId>& id) {
-        m_under_way.erase(ref);
-        if (!id) return done(channel::Unexpected{id.error()});
+        if (!id) return answer_durably(ref, [done, error = id.error()] { done(channel::Unexpected{error}); });
         // The row makes the deposits happen even if we crash now: they are jobs named after the channel.
         ClientRefRow row{ref.empty() ? fmt::format("open:{}", channel::to_hex(*id)) : ref, "open", request, RefOutcome::pending, *id, std::nullopt,
                          std::nullopt, Rule::none, channel::wire_encode(deposits), m_parts.now_ms};
         m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+        answer_durably(ref, [] {});
         opened(*id, deposits, row.ref, done);
+    });
+}
+
+/// A reference is under way until what it did is durable: before, the store does not know it yet.
+void ChainOps::answer_durably(const ClientRef& ref, std::function<void()> answer) {
+    m_parts.outbox.when_durable([this, ref, answer = std::move(answer)] {
+        m_under_way.erase(ref);
+        answer();
     });
 }
 
@@ -258,9 +266,8 @@ void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amo
     op.total = before + amount;
     op.deadline = std::max(m_parts.now_ms / 1'000, m_parts.chain_time_s) + kWithdrawDeadlineS;
     m_disputes.wait_for_withdraw(id, asset, op.total, [this, id, ref, request, done](const Result<TxHash>& tx) {
-        m_under_way.erase(ref);
         if (tx) finish_ref(ref, "withdraw", request, id, *tx);
-        done(tx);
+        answer_durably(ref, [done, tx] { done(tx); });
     });
     m_parts.channels->submit(id, op, {}, [this, id, asset, total = op.total](const Result<OpDone>& result) {
         if (!result) m_disputes.stop_waiting_for_withdraw(id, asset, total, result.error());
@@ -275,9 +282,8 @@ void ChainOps::close(const ChannelId& id, const ClientRef& ref, Answer<TxHash> d
     const channel::Hash request = request_hash(id);
     if (answered_before(ref, "close", request, done)) return;
     m_disputes.wait_for_close(id, [this, id, ref, request, done](const Result<TxHash>& tx) {
-        m_under_way.erase(ref);
         if (tx) finish_ref(ref, "close", request, id, *tx);
-        done(tx);
+        answer_durably(ref, [done, tx] { done(tx); });
     });
     const channel::CloseOp op{std::max(m_parts.now_ms / 1'000, m_parts.chain_time_s) + kCloseDeadlineS};
     m_parts.channels->submit(id, op, {}, [this, id](const Result<OpDone>& result) {

@@ -51,6 +51,7 @@ class ChainOps {
                 Answer<channel::TxHash> done);
     /// Answers from what the reference did before, or notes that it is under way; true where there is nothing to do.
     [[nodiscard]] bool answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request, const Answer<channel::TxHash>& done);
+    void answer_durably(const ClientRef& ref, std::function<void()> answer);
     void finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const channel::ChannelId& id, channel::TxHash tx);
 
     NodeParts& m_parts;

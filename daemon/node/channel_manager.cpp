@@ -66,13 +66,22 @@ void ChannelManager::restore(bool stale) {
         auto e = std::make_unique<Entry>();
         e->channel = std::move(*restored);
         e->signer_index = stored_signer_index(m_parts.reader, row.id);
-        if (stale && e->channel.status != channel::Status::closed) e->channel.status = channel::Status::recovering;
         const Rule known = m_parts.keys->add_channel(e->channel, e->signer_index, records[row.id]);
         if (known != Rule::none) throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
+        if (stale) recover(*e);
         m_by_peer.emplace(e->channel.peer, e.get());
         m_entries.emplace(row.id, std::move(e));
     }
     m_local.restore();
+}
+
+/// From a restored copy of the database: it may be behind our own signatures, so nothing is signed on it any more (DESIGN 5.7).
+void ChannelManager::recover(Entry& e) {
+    const channel::Status status = e.channel.status;
+    if (status == channel::Status::closed || status == channel::Status::recovering || status == channel::Status::disputed) return;
+    e.channel.status = channel::Status::recovering;
+    perform(e, channel::StatusChanged{channel::Status::recovering});
+    perform(e, channel::PersistHead{});
 }
 
 Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {

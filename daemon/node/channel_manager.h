@@ -65,6 +65,7 @@ class ChannelManager {
     [[nodiscard]] Entry* entry(const channel::ChannelId& id);
     void feed(Entry& entry, const channel::Input& input);
     void touch(Entry& entry);
+    void recover(Entry& entry);
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel, const channel::PeerMessage& message) const;
     void market_message(const channel::Channel& channel, const channel::PeerMessage& message);
     void flush(Entry& entry);

@@ -14,9 +14,14 @@ void ChannelManager::perform(Entry& e, const channel::Effects& effects) {
     }
 }
 
-/// The policy refuses only what is a bug or a lost race with our own disk: then the node stops rather than go on half signed.
+/// The policy refuses a State only where that is a bug or a lost race with our own disk: then the node stops rather than go on half signed.
 [[noreturn]] static void signing_refused(const channel::Channel& channel, Rule rule) {
     throw StoreError(StoreErrorKind::internal, fmt::format("channel {}: the signing policy refused: {}", channel::to_hex(channel.id), rule_name(rule)));
+}
+
+/// What the core asks to be signed again after a reconnection may be too late by now, for a dispute has begun.
+static void not_signed(const channel::Channel& channel, std::string_view what, Rule rule) {
+    LOG_WARN("not signed", {"channel", channel.id}, {"what", what}, {"rule", rule});
 }
 
 void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
@@ -32,14 +37,14 @@ void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
 
 void ChannelManager::perform(Entry& e, const channel::SignClose& effect) {
     const auto signature = m_parts.keys->sign_close(effect.close);
-    if (!signature) signing_refused(e.channel, signature.error());
+    if (!signature) return not_signed(e.channel, "close", signature.error());
     store_record(e, signature->record);
     feed(e, channel::CloseSigned{signature->signature});
 }
 
 void ChannelManager::perform(Entry& e, const channel::SignWithdraw& effect) {
     const auto signature = m_parts.keys->sign_withdraw(effect.withdraw);
-    if (!signature) signing_refused(e.channel, signature.error());
+    if (!signature) return not_signed(e.channel, "withdraw", signature.error());
     store_record(e, signature->record);
     m_parts.peers->send(e.channel.peer, channel::WithdrawSignature{effect.withdraw, signature->signature});
 }

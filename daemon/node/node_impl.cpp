@@ -98,6 +98,7 @@ void Node::Impl::tick() {
     openings->tick();
     channels->tick();
     disputes->tick();
+    transactions->expire(parts.now_ms);
     const std::uint64_t since = parts.now_ms - m_last_chain_tick_ms;
     if (since < kIdleChainTickMs && !transactions->has_live()) return;
     m_last_chain_tick_ms = parts.now_ms;

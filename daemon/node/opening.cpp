@@ -92,7 +92,7 @@ void Openings::restore() {
         auto record = channel::wire_decode<Record>(row.value);
         if (!record) throw StoreError(StoreErrorKind::corrupt, "an opening that does not decode");
         // What was not stored as a channel bound nobody; the caller that waited is gone.
-        if (record->stage == Stage::confirmed && record->me == Party::B) m_records[record->id] = std::move(*record);
+        if (record->stage != Stage::proposed) m_records[record->id] = std::move(*record);
         else m_parts.outbox.persist([id = record->id](Database& db) { delete_opening(db, id.view()); });
     }
 }
@@ -305,14 +305,15 @@ void Openings::on_ready(const NodeId& peer) {
 void Openings::tick() {
     std::vector<std::pair<OpeningId, Stage>> late;
     for (const auto& [id, record] : m_records) {
-        if (record.created_ms + kTimeoutMs < m_parts.now_ms) late.emplace_back(id, record.stage);
+        std::uint64_t limit = kTimeoutMs;
+        if (record.stage == Stage::accepted) limit = kAcceptedMs;
+        if (record.stage == Stage::confirmed && !m_waiting.contains(id)) limit = kConfirmedMs;
+        if (record.created_ms + limit < m_parts.now_ms) late.emplace_back(id, record.stage);
     }
     for (const auto& [id, stage] : late) {
-        if (stage != Stage::confirmed) {
-            fail(id, Rule::timeout);
-        } else if (auto waiting = m_waiting.extract(id); !waiting.empty()) {
-            waiting.mapped()(refused(Rule::timeout));  // the channel may still open; nothing was deposited
-        }
+        auto waiting = m_waiting.extract(id);
+        if (waiting.empty() || stage != Stage::confirmed) forget(id);
+        if (!waiting.empty()) waiting.mapped()(refused(Rule::timeout));  // it may still open later; nothing is deposited then
     }
 }
 

@@ -13,7 +13,9 @@ class Openings {
   public:
     static constexpr std::size_t kMaxOpenings = 256;        ///< under way, of both roles
     static constexpr std::size_t kMaxPerPeer = 8;           ///< asked of us and not finished
-    static constexpr std::uint64_t kTimeoutMs = 30'000;     ///< for an answer, before the channel is stored
+    static constexpr std::uint64_t kTimeoutMs = 30'000;     ///< for an answer
+    static constexpr std::uint64_t kAcceptedMs = 600'000;   ///< how long an acceptance of ours stands
+    static constexpr std::uint64_t kConfirmedMs = 86'400'000;  ///< how long we ask the other side whether it has stored the channel
 
     explicit Openings(NodeParts& parts) : m_parts(parts) {}
 

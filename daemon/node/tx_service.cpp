@@ -51,7 +51,7 @@ void TxService::take(const wallet::JobRequest& request, Answer<channel::TxHash> 
         return tick(m_loop.now_ms());
     }
     if (!accepted) return done(channel::Unexpected{fault_of(accepted.error().fault, accepted.error().detail)});
-    m_waiters.emplace(request.id, std::move(done));
+    m_waiters.emplace(request.id, Waiter{std::move(done), m_loop.now_ms() + kWaitMs});
     if (*accepted) {
         m_outbox.persist([id = request.id, record = m_manager.record(request.id)](Database& db) { put_tx_job(db, id, record); });
     }
@@ -117,6 +117,19 @@ void TxService::broadcast(const wallet::BroadcastTx& tx) {
     (void)posted;  // unsent: the manager broadcasts again after its interval
 }
 
+void TxService::expire(std::uint64_t now_ms) {
+    std::vector<Answer<channel::TxHash>> late;
+    for (auto it = m_waiters.begin(); it != m_waiters.end();) {
+        if (it->second.until_ms > now_ms) {
+            ++it;
+            continue;
+        }
+        late.push_back(std::move(it->second.done));
+        it = m_waiters.erase(it);
+    }
+    for (const auto& done : late) done(channel::Unexpected{rpc::from_rule(channel::Rule::timeout)});
+}
+
 void TxService::answer_waiters(const std::string& id) {
     const wallet::Job* job = m_manager.find(id);
     if (job == nullptr || !m_waiters.contains(id)) return;
@@ -131,7 +144,7 @@ void TxService::answer_waiters(const std::string& id) {
     }
     std::vector<Answer<channel::TxHash>> waiting;
     const auto [first, last] = m_waiters.equal_range(id);
-    for (auto it = first; it != last; ++it) waiting.push_back(std::move(it->second));
+    for (auto it = first; it != last; ++it) waiting.push_back(std::move(it->second.done));
     m_waiters.erase(first, last);
     for (const auto& done : waiting) done(answer);
 }

@@ -18,6 +18,7 @@ namespace hedgerow::daemon {
 class TxService {
   public:
     static constexpr std::size_t kMaxWaiters = 4'096;
+    static constexpr std::uint64_t kWaitMs = 60'000;  ///< for a broadcast; then the caller hears timeout, and the job goes on
     using Changed = std::function<void(const wallet::Job&)>;
 
     TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer, std::uint64_t chain_id,
@@ -36,6 +37,8 @@ class TxService {
     void on_change(Changed changed) { m_changed = std::move(changed); }
     /// Looks at the chain: at every block, and every few seconds while jobs wait.
     void tick(std::uint64_t now_ms);
+    /// Answers who has waited too long.
+    void expire(std::uint64_t now_ms);
     [[nodiscard]] const wallet::Job* find(const std::string& id) const { return m_manager.find(id); }
     [[nodiscard]] bool has_live() const { return m_manager.has_live(); }
     [[nodiscard]] channel::U256 spendable() const { return m_manager.spendable(); }
@@ -51,7 +54,11 @@ class TxService {
     Outbox& m_outbox;
     ChainWorker& m_chain;
     wallet::TxManager m_manager;
-    std::multimap<std::string, Answer<channel::TxHash>> m_waiters;
+    struct Waiter {
+        Answer<channel::TxHash> done;
+        std::uint64_t until_ms = 0;
+    };
+    std::multimap<std::string, Waiter> m_waiters;
     std::vector<std::function<void()>> m_after_look;
     Changed m_changed;
     bool m_observing = false;
