@@ -26,7 +26,8 @@ void on_assert(const char* expression, const char* file, int line) {
 }
 
 int complain(std::string_view what, std::string_view text, int code) {
-    std::fprintf(stderr, "hedgerowd: %.*s: %.*s\n", static_cast<int>(what.size()), what.data(), static_cast<int>(text.size()), text.data());
+    std::fprintf(stderr, "hedgerowd: %.*s: %.*s\n", static_cast<int>(what.size()), what.data(),
+                 static_cast<int>(text.size()), text.data());
     return code;
 }
 

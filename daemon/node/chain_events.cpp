@@ -39,7 +39,8 @@ void ChainEvents::take(const ChainBatch& batch) {
     }
     m_synced = batch.synced;
     if (batch.inputs.empty()) return;
-    m_parts.outbox.persist([text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
+    m_parts.outbox.persist(
+        [text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
 }
 
 void ChainEvents::seen(const ChainEvent& event) {
@@ -55,11 +56,11 @@ void ChainEvents::seen(const ChainEvent& event) {
 void ChainEvents::challenged(const wallet::Challenged& event) {
     const Channel* channel = m_parts.channels->find(event.channel_id);
     if (channel == nullptr) return;
-    LOG_WARN("challenged", {"channel", event.channel_id}, {"version", event.state.version}, {"ours", channel->agreed.state.version},
-             {"by_us", event.challenger == channel->me}, {"end", event.end});
+    LOG_WARN("challenged", {"channel", event.channel_id}, {"version", event.state.version},
+             {"ours", channel->agreed.state.version}, {"by_us", event.challenger == channel->me}, {"end", event.end});
     m_disputes.remember(event.channel_id, event.state);
-    m_parts.channels->feed(event.channel_id, channel::ChainDispute{event.end - channel->terms.dispute_period, event.end, event.state.version,
-                                                                   event.challenger});
+    m_parts.channels->feed(event.channel_id, channel::ChainDispute{event.end - channel->terms.dispute_period, event.end,
+                                                                   event.state.version, event.challenger});
 }
 
 void ChainEvents::responded(const wallet::Responded& event) {
@@ -68,7 +69,8 @@ void ChainEvents::responded(const wallet::Responded& event) {
     LOG_INFO("responded", {"channel", event.channel_id}, {"version", event.state.version});
     m_disputes.remember(event.channel_id, event.state);
     if (!channel->dispute) return ask_dispute(event.channel_id);
-    channel::ChainDispute dispute{channel->dispute->challenged_at, channel->dispute->end, event.state.version, channel->dispute->challenger};
+    channel::ChainDispute dispute{channel->dispute->challenged_at, channel->dispute->end, event.state.version,
+                                  channel->dispute->challenger};
     m_parts.channels->feed(event.channel_id, dispute);
 }
 
@@ -98,14 +100,18 @@ void ChainEvents::confirmed(const ChainEvent& event) {
         event.event);
 }
 
-void ChainEvents::funds(const ChannelId& id, Party party, const channel::Address& token, channel::Amount total, bool deposit) {
+void ChainEvents::funds(const ChannelId& id, Party party, const channel::Address& token, channel::Amount total,
+                        bool deposit) {
     const Channel* channel = m_parts.channels->find(id);
     if (channel == nullptr) return;
     const auto asset = asset_index(channel->terms, token);
     if (!asset) return;  // a token that the channel does not list; its sender can recover it
-    LOG_INFO(deposit ? "deposit confirmed" : "withdrawal confirmed", {"channel", id}, {"party", party_name(party)}, {"asset", *asset});
-    if (deposit) m_parts.channels->feed(id, channel::ChainDeposit{party, *asset, total});
-    else m_parts.channels->feed(id, channel::ChainWithdrawal{party, *asset, total});
+    LOG_INFO(deposit ? "deposit confirmed" : "withdrawal confirmed", {"channel", id}, {"party", party_name(party)},
+             {"asset", *asset});
+    if (deposit)
+        m_parts.channels->feed(id, channel::ChainDeposit{party, *asset, total});
+    else
+        m_parts.channels->feed(id, channel::ChainWithdrawal{party, *asset, total});
     if (m_parts.market == nullptr) return;
     m_parts.outbox.when_durable([this, channel] { m_parts.market->on_funds(*channel); });
 }
@@ -142,7 +148,8 @@ void ChainEvents::ask_dispute(const ChannelId& id) {
             const Channel* channel = m_parts.channels->find(id);
             if (!view) return m_parts.loop.after(1'000, [this, id] { ask_dispute(id); });
             if (view->end == 0) return m_parts.channels->feed(id, channel::ChainDisputeGone{});
-            m_parts.channels->feed(id, channel::ChainDispute{view->end - channel->terms.dispute_period, view->end, view->version, view->challenger});
+            m_parts.channels->feed(id, channel::ChainDispute{view->end - channel->terms.dispute_period, view->end,
+                                                             view->version, view->challenger});
         });
     });
     if (!asked) m_parts.loop.after(1'000, [this, id] { ask_dispute(id); });
@@ -151,28 +158,29 @@ void ChainEvents::ask_dispute(const ChannelId& id) {
 void ChainEvents::ask_holdings(const ChannelId& id) {
     const Channel* channel = m_parts.channels->find(id);
     if (channel == nullptr) return;
-    const bool asked = m_parts.questions->post([this, id, terms = channel->terms, to = m_parts.options.adjudicator](wallet::EthClient& client) {
-        std::vector<wallet::HoldingsView> holdings;
-        for (const channel::Asset& asset : terms.assets) {
-            wallet::CallRequest request;
-            request.to = to;
-            request.data = wallet::holdings_call(id, asset.token);
-            const auto answer = client.call(request);
-            const auto view = answer ? wallet::read_holdings(*answer) : channel::Unexpected{answer.error()};
-            if (!view) break;
-            holdings.push_back(*view);
-        }
-        return ChainWorker::Completion([this, id, holdings = std::move(holdings), count = terms.assets.size()] {
-            if (holdings.size() != count) return m_parts.loop.after(1'000, [this, id] { ask_holdings(id); });
-            for (std::size_t i = 0; i < count; ++i) {
-                const auto asset = static_cast<std::uint8_t>(i);
-                m_parts.channels->feed(id, channel::ChainDeposit{Party::A, asset, holdings[i].deposit_a});
-                m_parts.channels->feed(id, channel::ChainDeposit{Party::B, asset, holdings[i].deposit_b});
-                m_parts.channels->feed(id, channel::ChainWithdrawal{Party::A, asset, holdings[i].withdrawn_a});
-                m_parts.channels->feed(id, channel::ChainWithdrawal{Party::B, asset, holdings[i].withdrawn_b});
+    const bool asked = m_parts.questions->post(
+        [this, id, terms = channel->terms, to = m_parts.options.adjudicator](wallet::EthClient& client) {
+            std::vector<wallet::HoldingsView> holdings;
+            for (const channel::Asset& asset : terms.assets) {
+                wallet::CallRequest request;
+                request.to = to;
+                request.data = wallet::holdings_call(id, asset.token);
+                const auto answer = client.call(request);
+                const auto view = answer ? wallet::read_holdings(*answer) : channel::Unexpected{answer.error()};
+                if (!view) break;
+                holdings.push_back(*view);
             }
+            return ChainWorker::Completion([this, id, holdings = std::move(holdings), count = terms.assets.size()] {
+                if (holdings.size() != count) return m_parts.loop.after(1'000, [this, id] { ask_holdings(id); });
+                for (std::size_t i = 0; i < count; ++i) {
+                    const auto asset = static_cast<std::uint8_t>(i);
+                    m_parts.channels->feed(id, channel::ChainDeposit{Party::A, asset, holdings[i].deposit_a});
+                    m_parts.channels->feed(id, channel::ChainDeposit{Party::B, asset, holdings[i].deposit_b});
+                    m_parts.channels->feed(id, channel::ChainWithdrawal{Party::A, asset, holdings[i].withdrawn_a});
+                    m_parts.channels->feed(id, channel::ChainWithdrawal{Party::B, asset, holdings[i].withdrawn_b});
+                }
+            });
         });
-    });
     if (!asked) m_parts.loop.after(1'000, [this, id] { ask_holdings(id); });
 }
 

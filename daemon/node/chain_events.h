@@ -8,8 +8,9 @@ namespace hedgerow::daemon {
 
 class Disputes;
 
-/// What happens on chain, as inputs of the core. Deposits, withdrawals and ends of channels count when confirmed, a challenge at once; what a
-/// reorganisation takes back is looked up anew (spec 7). The follower's cursor is stored with the effects of its batch.
+/// What happens on chain, as inputs of the core. Deposits, withdrawals and ends of channels count when confirmed, a
+/// challenge at once; what a reorganisation takes back is looked up anew (spec 7). The follower's cursor is stored with
+/// the effects of its batch.
 class ChainEvents {
   public:
     ChainEvents(NodeParts& parts, Disputes& disputes) : m_parts(parts), m_disputes(disputes) {}
@@ -23,7 +24,8 @@ class ChainEvents {
     void rolled_back(const ChainEvent& event, bool was_confirmed);
     void challenged(const wallet::Challenged& event);
     void responded(const wallet::Responded& event);
-    void funds(const channel::ChannelId& id, channel::Party party, const channel::Address& token, channel::Amount total, bool deposit);
+    void funds(const channel::ChannelId& id, channel::Party party, const channel::Address& token, channel::Amount total,
+               bool deposit);
     void revealed(const wallet::Revealed& event, std::uint64_t time_s);
     void ask_dispute(const channel::ChannelId& id);
     void ask_holdings(const channel::ChannelId& id);

@@ -25,7 +25,9 @@ namespace {
 constexpr std::uint64_t kCloseDeadlineS = 3'600;
 constexpr std::uint64_t kWithdrawDeadlineS = 3'600;
 
-U256 raw(Amount amount) { return U256(static_cast<channel::Uint128>(amount.raw())); }
+U256 raw(Amount amount) {
+    return U256(static_cast<channel::Uint128>(amount.raw()));
+}
 
 Rule check_amount(Amount amount) {
     if (amount.sign() <= 0) return Rule::amount_must_be_positive;
@@ -59,15 +61,21 @@ std::string ChainOps::fresh_id(std::string_view what, const ClientRef& ref) {
 const Channel* ChainOps::usable(const ChannelId& id, Rule& rule) const {
     const Channel* channel = m_parts.channels->find(id);
     rule = Rule::none;
-    if (channel == nullptr) rule = Rule::channel_unknown;
-    else if (channel->status == channel::Status::closed) rule = Rule::channel_final;
-    else if (channel->status == channel::Status::disputed) rule = Rule::channel_disputed;
-    else if (channel->status == channel::Status::opening) rule = Rule::channel_not_open;
-    else if (m_parts.keys->locked()) rule = Rule::wallet_locked;
+    if (channel == nullptr)
+        rule = Rule::channel_unknown;
+    else if (channel->status == channel::Status::closed)
+        rule = Rule::channel_final;
+    else if (channel->status == channel::Status::disputed)
+        rule = Rule::channel_disputed;
+    else if (channel->status == channel::Status::opening)
+        rule = Rule::channel_not_open;
+    else if (m_parts.keys->locked())
+        rule = Rule::wallet_locked;
     return channel;
 }
 
-bool ChainOps::answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request, const Answer<TxHash>& done) {
+bool ChainOps::answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request,
+                               const Answer<TxHash>& done) {
     if (ref.empty()) return false;
     if (const auto live = m_under_way.find(ref); live != m_under_way.end()) {
         done(refused(live->second == request ? Rule::timeout : Rule::client_ref_reused));
@@ -91,14 +99,17 @@ bool ChainOps::answered_before(const ClientRef& ref, const char* kind, const cha
     return false;
 }
 
-void ChainOps::finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const ChannelId& id, TxHash tx) {
+void ChainOps::finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const ChannelId& id,
+                          TxHash tx) {
     if (ref.empty()) return;
-    ClientRefRow row{ref, kind, request, RefOutcome::done, id, std::nullopt, std::nullopt, Rule::none, {}, m_parts.now_ms};
+    ClientRefRow row{ref,          kind,       request, RefOutcome::done, id, std::nullopt,
+                     std::nullopt, Rule::none, {},      m_parts.now_ms};
     row.result.assign(tx.data.begin(), tx.data.end());
     m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
 }
 
-// --- opening ----------------------------------------------------------------------------------------------------------
+// --- opening
+// ----------------------------------------------------------------------------------------------------------
 
 void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) {
     if (!valid_ref(order.client_ref)) return done(refused(Rule::field_out_of_range));
@@ -112,20 +123,30 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
     const ClientRef ref = order.client_ref;
     if (!ref.empty()) {
         const auto row = find_client_ref(m_parts.reader, ref);
-        if (m_under_way.contains(ref)) return done(refused(m_under_way[ref] == request ? Rule::timeout : Rule::client_ref_reused));
+        if (m_under_way.contains(ref))
+            return done(refused(m_under_way[ref] == request ? Rule::timeout : Rule::client_ref_reused));
         if (row && (row->kind != "open" || row->request != request)) return done(refused(Rule::client_ref_reused));
         if (row && row->channel) return done(OpenedChannel{*row->channel, std::nullopt});
         m_under_way[ref] = request;
     }
     Deposits deposits;
     for (std::size_t i = 0; i < order.deposits.size() && i < channel::kMaxAssets; ++i) {
-        deposits.push_back({static_cast<std::uint8_t>(i), order.deposits[i].amount});  // the channel lists them in this order first
+        deposits.push_back(
+            {static_cast<std::uint8_t>(i), order.deposits[i].amount});  // the channel lists them in this order first
     }
     m_openings.open(order, [this, deposits, ref, request, done = std::move(done)](const Result<ChannelId>& id) {
         if (!id) return answer_durably(ref, [done, error = id.error()] { done(channel::Unexpected{error}); });
         // The row makes the deposits happen even if we crash now: they are jobs named after the channel.
-        ClientRefRow row{ref.empty() ? fmt::format("open:{}", channel::to_hex(*id)) : ref, "open", request, RefOutcome::pending, *id, std::nullopt,
-                         std::nullopt, Rule::none, channel::wire_encode(deposits), m_parts.now_ms};
+        ClientRefRow row{ref.empty() ? fmt::format("open:{}", channel::to_hex(*id)) : ref,
+                         "open",
+                         request,
+                         RefOutcome::pending,
+                         *id,
+                         std::nullopt,
+                         std::nullopt,
+                         Rule::none,
+                         channel::wire_encode(deposits),
+                         m_parts.now_ms};
         m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
         answer_durably(ref, [] {});
         opened(*id, deposits, row.ref, done);
@@ -166,15 +187,18 @@ void ChainOps::deposit_all(const ChannelId& id, const Deposits& deposits, Answer
     for (std::size_t i = 0; i < deposits.size(); ++i) {
         const std::string job = fmt::format("open:{}:{}", channel::to_hex(id), deposits[i].asset);
         Answer<TxHash> log = [id](const Result<TxHash>& tx) {
-            if (!tx) LOG_WARN("deposit failed", {"channel", id}, {"error", tx.error().name}, {"text", tx.error().message});
+            if (!tx)
+                LOG_WARN("deposit failed", {"channel", id}, {"error", tx.error().name}, {"text", tx.error().message});
         };
         deposit_job(job, id, deposits[i].asset, deposits[i].amount, i == 0 ? std::move(first) : std::move(log));
     }
 }
 
-// --- deposits -------------------------------------------------------------------------------------------------------------
+// --- deposits
+// -------------------------------------------------------------------------------------------------------------
 
-void ChainOps::deposit(const ChannelId& id, std::size_t asset_index, Amount amount, const ClientRef& ref, Answer<TxHash> done) {
+void ChainOps::deposit(const ChannelId& id, std::size_t asset_index, Amount amount, const ClientRef& ref,
+                       Answer<TxHash> done) {
     Rule rule = Rule::none;
     const Channel* channel = usable(id, rule);
     if (rule == Rule::none && !valid_ref(ref)) rule = Rule::field_out_of_range;
@@ -184,7 +208,8 @@ void ChainOps::deposit(const ChannelId& id, std::size_t asset_index, Amount amou
     deposit_job(fresh_id("deposit", ref), id, static_cast<std::uint8_t>(asset_index), amount, std::move(done));
 }
 
-void ChainOps::deposit_job(const std::string& job, const ChannelId& id, std::uint8_t asset, Amount amount, Answer<TxHash> done) {
+void ChainOps::deposit_job(const std::string& job, const ChannelId& id, std::uint8_t asset, Amount amount,
+                           Answer<TxHash> done) {
     const Channel* channel = m_parts.channels->find(id);
     const Address token = channel->terms.assets[asset].token;
     channel::Bytes data = wallet::deposit_call(id, channel->me, token, amount);
@@ -194,13 +219,15 @@ void ChainOps::deposit_job(const std::string& job, const ChannelId& id, std::uin
         return m_parts.transactions->submit(known->request, std::move(done));
     }
     if (token.is_zero()) return submit(job, to, std::move(data), raw(amount), {}, std::move(done));
-    with_allowance(token, amount, [this, job, to, data = std::move(data), done = std::move(done)](const Result<std::string>& after) {
-        if (!after) return done(channel::Unexpected{after.error()});
-        submit(job, to, data, U256(), *after, done);
-    });
+    with_allowance(token, amount,
+                   [this, job, to, data = std::move(data), done = std::move(done)](const Result<std::string>& after) {
+                       if (!after) return done(channel::Unexpected{after.error()});
+                       submit(job, to, data, U256(), *after, done);
+                   });
 }
 
-/// The contract takes tokens only from who calls it, and nobody owns it: one unlimited approval a token serves for good.
+/// The contract takes tokens only from who calls it, and nobody owns it: one unlimited approval a token serves for
+/// good.
 void ChainOps::with_allowance(const Address& token, Amount amount, std::function<void(Result<std::string>)> ready) {
     if (m_approving.contains(token)) {
         m_approving.emplace(token, std::move(ready));
@@ -214,7 +241,8 @@ void ChainOps::with_allowance(const Address& token, Amount amount, std::function
         const auto answer = client.call(request);
         auto allowance = answer ? wallet::read_uint256(*answer) : channel::Unexpected{answer.error()};
         return ChainWorker::Completion([this, token, amount, ready, allowance = std::move(allowance)] {
-            if (!allowance) return ready(channel::Unexpected{fault_of(allowance.error().fault, allowance.error().detail)});
+            if (!allowance)
+                return ready(channel::Unexpected{fault_of(allowance.error().fault, allowance.error().detail)});
             if (*allowance >= raw(amount)) return ready(std::string());
             approve(token, ready);
         });
@@ -227,17 +255,19 @@ void ChainOps::approve(const Address& token, std::function<void(Result<std::stri
     m_approving.emplace(token, std::move(ready));
     if (!first) return;
     const std::string job = fresh_id(fmt::format("approve:{}", channel::to_hex(token)), {});
-    submit(job, token, wallet::erc20_approve_call(m_parts.options.adjudicator, all_ones()), U256(), {}, [this, token, job](const Result<TxHash>& tx) {
-        std::vector<std::function<void(Result<std::string>)>> waiting;
-        const auto [begin, end] = m_approving.equal_range(token);
-        for (auto it = begin; it != end; ++it) waiting.push_back(std::move(it->second));
-        m_approving.erase(begin, end);
-        for (const auto& go : waiting) go(tx ? Result<std::string>(job) : Result<std::string>(channel::Unexpected{tx.error()}));
-    });
+    submit(job, token, wallet::erc20_approve_call(m_parts.options.adjudicator, all_ones()), U256(), {},
+           [this, token, job](const Result<TxHash>& tx) {
+               std::vector<std::function<void(Result<std::string>)>> waiting;
+               const auto [begin, end] = m_approving.equal_range(token);
+               for (auto it = begin; it != end; ++it) waiting.push_back(std::move(it->second));
+               m_approving.erase(begin, end);
+               for (const auto& go : waiting)
+                   go(tx ? Result<std::string>(job) : Result<std::string>(channel::Unexpected{tx.error()}));
+           });
 }
 
-void ChainOps::submit(const std::string& id, const Address& to, channel::Bytes data, const U256& value, const std::string& after,
-                      Answer<TxHash> done) {
+void ChainOps::submit(const std::string& id, const Address& to, channel::Bytes data, const U256& value,
+                      const std::string& after, Answer<TxHash> done) {
     wallet::JobRequest job;
     job.id = id;
     job.to = to;
@@ -247,9 +277,11 @@ void ChainOps::submit(const std::string& id, const Address& to, channel::Bytes d
     m_parts.transactions->submit(job, std::move(done));
 }
 
-// --- withdrawals and closes -----------------------------------------------------------------------------------------------
+// --- withdrawals and closes
+// -----------------------------------------------------------------------------------------------
 
-void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amount, const ClientRef& ref, Answer<TxHash> done) {
+void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amount, const ClientRef& ref,
+                        Answer<TxHash> done) {
     Rule rule = Rule::none;
     const Channel* channel = usable(id, rule);
     if (rule == Rule::none && !valid_ref(ref)) rule = Rule::field_out_of_range;
@@ -259,7 +291,8 @@ void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amo
     const auto asset = static_cast<std::uint8_t>(asset_index);
     const channel::Hash request = request_hash(id, asset, amount);
     if (answered_before(ref, "withdraw", request, done)) return;
-    const Amount before = std::max(channel->funds_seen.withdrawn(channel->me)[asset], channel->funds_peer.withdrawn(channel->me)[asset]);
+    const Amount before =
+        std::max(channel->funds_seen.withdrawn(channel->me)[asset], channel->funds_peer.withdrawn(channel->me)[asset]);
     channel::WithdrawOp op;
     op.party = channel->me;
     op.asset = asset;
@@ -294,17 +327,23 @@ void ChainOps::close(const ChannelId& id, const ClientRef& ref, Answer<TxHash> d
 void ChainOps::force_close(const ChannelId& id, Answer<TxHash> done) {
     const Channel* channel = m_parts.channels->find(id);
     Rule rule = Rule::none;
-    if (channel == nullptr) rule = Rule::channel_unknown;
-    else if (channel->status == channel::Status::closed) rule = Rule::channel_final;
-    else if (channel->status == channel::Status::recovering) rule = Rule::channel_recovering;
-    else if (channel->dispute) rule = Rule::channel_disputed;
+    if (channel == nullptr)
+        rule = Rule::channel_unknown;
+    else if (channel->status == channel::Status::closed)
+        rule = Rule::channel_final;
+    else if (channel->status == channel::Status::recovering)
+        rule = Rule::channel_recovering;
+    else if (channel->dispute)
+        rule = Rule::channel_disputed;
     if (rule != Rule::none) return done(refused(rule));
     m_disputes.wait_for_challenge(id, std::move(done));
-    if (channel->status == channel::Status::disputed) return m_disputes.challenge(*channel);  // asked before; the same job
+    if (channel->status == channel::Status::disputed)
+        return m_disputes.challenge(*channel);  // asked before; the same job
     m_parts.channels->feed(id, channel::ForceClose{});
 }
 
-// --- the wallet's own money -------------------------------------------------------------------------------------------------
+// --- the wallet's own money
+// -------------------------------------------------------------------------------------------------
 
 void ChainOps::send(const Address& to, std::size_t asset, Amount amount, const ClientRef& ref, Answer<TxHash> done) {
     Rule rule = check_amount(amount);
@@ -337,7 +376,8 @@ void ChainOps::balance(Answer<std::vector<WalletBalance>> done) {
             const auto newest = at(wallet::BlockTag::latest());
             auto confirmed = at(deep);
             // A token that was not deployed yet, back then, answers nothing: nobody held any.
-            if (!confirmed && confirmed.error().fault == wallet::ChainFault::chain_response_unexpected) confirmed = U256();
+            if (!confirmed && confirmed.error().fault == wallet::ChainFault::chain_response_unexpected)
+                confirmed = U256();
             if (!newest || !confirmed) {
                 const wallet::ChainError& error = newest ? confirmed.error() : newest.error();
                 result = channel::Unexpected{fault_of(error.fault, error.detail)};

@@ -11,7 +11,8 @@ class Openings;
 /// What users want done on chain: deposits, withdrawals, closes, transfers. References make each of them happen once.
 class ChainOps {
   public:
-    ChainOps(NodeParts& parts, Openings& openings, Disputes& disputes) : m_parts(parts), m_openings(openings), m_disputes(disputes) {}
+    ChainOps(NodeParts& parts, Openings& openings, Disputes& disputes)
+        : m_parts(parts), m_openings(openings), m_disputes(disputes) {}
 
     /// Deposits of openings that a stop interrupted.
     void resume();
@@ -23,7 +24,8 @@ class ChainOps {
                   Answer<channel::TxHash> done);
     void close(const channel::ChannelId& id, const ClientRef& ref, Answer<channel::TxHash> done);
     void force_close(const channel::ChannelId& id, Answer<channel::TxHash> done);
-    void send(const channel::Address& to, std::size_t asset, channel::Amount amount, const ClientRef& ref, Answer<channel::TxHash> done);
+    void send(const channel::Address& to, std::size_t asset, channel::Amount amount, const ClientRef& ref,
+              Answer<channel::TxHash> done);
     void balance(Answer<std::vector<WalletBalance>> done);
 
   private:
@@ -41,24 +43,29 @@ class ChainOps {
     [[nodiscard]] static bool valid_ref(const ClientRef& ref);
     [[nodiscard]] std::string fresh_id(std::string_view what, const ClientRef& ref);
     [[nodiscard]] const channel::Channel* usable(const channel::ChannelId& id, channel::Rule& rule) const;
-    void opened(const channel::ChannelId& id, const Deposits& deposits, const ClientRef& ref, Answer<OpenedChannel> done);
+    void opened(const channel::ChannelId& id, const Deposits& deposits, const ClientRef& ref,
+                Answer<OpenedChannel> done);
     void deposit_all(const channel::ChannelId& id, const Deposits& deposits, Answer<channel::TxHash> first);
     void deposit_job(const std::string& job, const channel::ChannelId& id, std::uint8_t asset, channel::Amount amount,
                      Answer<channel::TxHash> done);
-    void with_allowance(const channel::Address& token, channel::Amount amount, std::function<void(Result<std::string>)> ready);
+    void with_allowance(const channel::Address& token, channel::Amount amount,
+                        std::function<void(Result<std::string>)> ready);
     void approve(const channel::Address& token, std::function<void(Result<std::string>)> ready);
-    void submit(const std::string& id, const channel::Address& to, channel::Bytes data, const channel::U256& value, const std::string& after,
-                Answer<channel::TxHash> done);
+    void submit(const std::string& id, const channel::Address& to, channel::Bytes data, const channel::U256& value,
+                const std::string& after, Answer<channel::TxHash> done);
     /// Answers from what the reference did before, or notes that it is under way; true where there is nothing to do.
-    [[nodiscard]] bool answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request, const Answer<channel::TxHash>& done);
+    [[nodiscard]] bool answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request,
+                                       const Answer<channel::TxHash>& done);
     void answer_durably(const ClientRef& ref, std::function<void()> answer);
-    void finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const channel::ChannelId& id, channel::TxHash tx);
+    void finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const channel::ChannelId& id,
+                    channel::TxHash tx);
 
     NodeParts& m_parts;
     Openings& m_openings;
     Disputes& m_disputes;
     std::uint64_t m_counter = 0;
-    std::map<ClientRef, channel::Hash> m_under_way;  ///< references of withdrawals, closes and openings without an answer yet
+    std::map<ClientRef, channel::Hash>
+        m_under_way;  ///< references of withdrawals, closes and openings without an answer yet
     std::multimap<channel::Address, std::function<void(Result<std::string>)>> m_approving;
 };
 

@@ -32,16 +32,20 @@ std::optional<ChannelId> channel_of(const PeerMessage& message) {
 Rule judge_without_market(const channel::Op& op) {
     if (std::holds_alternative<channel::SwapOp>(op)) return Rule::swap_not_authorised;
     if (std::holds_alternative<channel::TradeOp>(op)) return Rule::trade_not_authorised;
-    if (std::holds_alternative<channel::MarkOp>(op) || std::holds_alternative<channel::LiquidateOp>(op)) return Rule::price_missing;
+    if (std::holds_alternative<channel::MarkOp>(op) || std::holds_alternative<channel::LiquidateOp>(op))
+        return Rule::price_missing;
     if (std::holds_alternative<channel::TermsOp>(op)) return Rule::terms_not_authorised;
     return Rule::none;
 }
 
-ChannelManager::ChannelManager(NodeParts& parts, ChainEffects& chain_effects) : m_parts(parts), m_chain_effects(chain_effects), m_local(parts) {}
+ChannelManager::ChannelManager(NodeParts& parts, ChainEffects& chain_effects)
+    : m_parts(parts), m_chain_effects(chain_effects), m_local(parts) {}
 
 namespace {
 
-std::string signer_key(const ChannelId& id) { return std::string("signer/").append(channel::to_hex(id)); }
+std::string signer_key(const ChannelId& id) {
+    return std::string("signer/").append(channel::to_hex(id));
+}
 
 std::uint32_t stored_signer_index(Database& db, const ChannelId& id) {
     const auto value = get_meta(db, signer_key(id));
@@ -58,16 +62,20 @@ void ChannelManager::restore(bool stale) {
         if (const auto id = ChannelId::from(row.key)) records[*id] = std::move(row.value);
     }
     for (const ChannelRow& row : all_channels(m_parts.reader)) {
-        auto restored = channel::restore_channel(row.head, m_parts.separator, in_flight_above(m_parts.reader, row.id, row.agreed_version));
+        auto restored = channel::restore_channel(row.head, m_parts.separator,
+                                                 in_flight_above(m_parts.reader, row.id, row.agreed_version));
         if (!restored || restored->id != row.id) {
             const Rule rule = restored ? Rule::channel_id_mismatch : restored.error();
-            throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(rule)));
+            throw StoreError(StoreErrorKind::corrupt,
+                             fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(rule)));
         }
         auto e = std::make_unique<Entry>();
         e->channel = std::move(*restored);
         e->signer_index = stored_signer_index(m_parts.reader, row.id);
         const Rule known = m_parts.keys->add_channel(e->channel, e->signer_index, records[row.id]);
-        if (known != Rule::none) throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
+        if (known != Rule::none)
+            throw StoreError(StoreErrorKind::corrupt,
+                             fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
         if (stale) recover(*e);
         m_by_peer.emplace(e->channel.peer, e.get());
         m_entries.emplace(row.id, std::move(e));
@@ -75,10 +83,13 @@ void ChannelManager::restore(bool stale) {
     m_local.restore();
 }
 
-/// From a restored copy of the database: it may be behind our own signatures, so nothing is signed on it any more (DESIGN 5.7).
+/// From a restored copy of the database: it may be behind our own signatures, so nothing is signed on it any more
+/// (DESIGN 5.7).
 void ChannelManager::recover(Entry& e) {
     const channel::Status status = e.channel.status;
-    if (status == channel::Status::closed || status == channel::Status::recovering || status == channel::Status::disputed) return;
+    if (status == channel::Status::closed || status == channel::Status::recovering ||
+        status == channel::Status::disputed)
+        return;
     e.channel.status = channel::Status::recovering;
     perform(e, channel::StatusChanged{channel::Status::recovering});
     perform(e, channel::PersistHead{});
@@ -95,7 +106,8 @@ Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {
     will_store(e);
     const Rule known = m_parts.keys->add_channel(e.channel, signer_index, {});
     ASSERT(known == Rule::none);
-    m_parts.outbox.persist([id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
+    m_parts.outbox.persist(
+        [id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
     m_by_peer.emplace(e.channel.peer, &e);
     m_entries.emplace(id, std::move(owned));
     touch(e);
@@ -120,8 +132,9 @@ std::vector<const Channel*> ChannelManager::all() const {
 }
 
 std::size_t ChannelManager::count_not_closed() const {
-    return static_cast<std::size_t>(
-        std::count_if(m_entries.begin(), m_entries.end(), [](const auto& e) { return e.second->channel.status != channel::Status::closed; }));
+    return static_cast<std::size_t>(std::count_if(m_entries.begin(), m_entries.end(), [](const auto& e) {
+        return e.second->channel.status != channel::Status::closed;
+    }));
 }
 
 void ChannelManager::touch(Entry& e) {
@@ -146,7 +159,8 @@ void ChannelManager::feed(Entry& e, const channel::Input& input) {
     touch(e);
     perform(e, effects);
     if (e.channel.connected == was_connected) return;
-    LOG_INFO("channel", {"channel", e.channel.id}, {"connected", e.channel.connected}, {"version", e.channel.agreed.state.version});
+    LOG_INFO("channel", {"channel", e.channel.id}, {"connected", e.channel.connected},
+             {"version", e.channel.agreed.state.version});
     if (m_parts.market != nullptr) m_parts.outbox.when_durable([this, &e] { m_parts.market->on_status(e.channel); });
 }
 
@@ -168,8 +182,9 @@ void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
         LOG_WARN("message refused", {"peer", peer}, {"channel", id.value_or(ChannelId())}, {"rule", rule});
         return m_parts.peers->error(peer, id.value_or(ChannelId()), rule);
     }
-    const bool is_market = std::holds_alternative<channel::QuoteRequest>(message) || std::holds_alternative<channel::Quote>(message) ||
-                           std::holds_alternative<channel::QuoteRefuse>(message) || std::holds_alternative<channel::StreamQuote>(message);
+    const bool is_market =
+        std::holds_alternative<channel::QuoteRequest>(message) || std::holds_alternative<channel::Quote>(message) ||
+        std::holds_alternative<channel::QuoteRefuse>(message) || std::holds_alternative<channel::StreamQuote>(message);
     if (is_market) return market_message(e->channel, message);
     channel::FromPeer input;
     input.verdicts = judge(e->channel, message);
@@ -217,12 +232,16 @@ void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const Cl
     feed(*e, channel::LocalOp{local, op});
 }
 
-channel::LocalId ChannelManager::submit(const ChannelId& id, const channel::Op& op, std::function<void(Rule)> refused_by) {
+channel::LocalId ChannelManager::submit(const ChannelId& id, const channel::Op& op,
+                                        std::function<void(Rule)> refused_by) {
     Entry* e = entry(id);
     Rule rule = Rule::none;
-    if (e == nullptr) rule = Rule::channel_unknown;
-    else if (m_parts.keys->locked()) rule = Rule::wallet_locked;
-    else if (m_local.full()) rule = Rule::queue_full;
+    if (e == nullptr)
+        rule = Rule::channel_unknown;
+    else if (m_parts.keys->locked())
+        rule = Rule::wallet_locked;
+    else if (m_local.full())
+        rule = Rule::queue_full;
     if (rule != Rule::none) {
         if (refused_by) refused_by(rule);
         return 0;
@@ -270,7 +289,8 @@ void ChannelManager::store_heads() {
         e->head_dirty = false;
         const Channel& c = e->channel;
         ChannelRow row{c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version};
-        m_parts.outbox.persist([row = std::move(row), now = m_parts.now_ms](Database& db) { put_channel(db, row, now); });
+        m_parts.outbox.persist(
+            [row = std::move(row), now = m_parts.now_ms](Database& db) { put_channel(db, row, now); });
     }
     m_parts.outbox.when_durable([stored = std::move(stored)] {
         for (Entry* e : stored) --e->turns_in_flight;

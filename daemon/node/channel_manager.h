@@ -19,16 +19,18 @@ class ChainEffects {
     virtual void status_changed(const channel::Channel& channel) = 0;
 };
 
-/// Every channel of the node: steps the core, and performs its effects in order behind the turn's one commit (DESIGN 5.4).
+/// Every channel of the node: steps the core, and performs its effects in order behind the turn's one commit
+/// (DESIGN 5.4).
 class ChannelManager {
   public:
-    /// Turns of one channel that may wait for the disk before its next update is cut: more only makes more, smaller updates.
+    /// Turns of one channel that may wait for the disk before its next update is cut: more only makes more, smaller
+    /// updates.
     static constexpr std::size_t kMaxTurnsPerChannel = 2;
 
     ChannelManager(NodeParts& parts, ChainEffects& chain_effects);
 
-    /// Every stored channel and what was in flight; throws StoreError{corrupt} where one does not restore. After an accepted stale
-    /// database every channel is recovering (DESIGN 5.7).
+    /// Every stored channel and what was in flight; throws StoreError{corrupt} where one does not restore. After an
+    /// accepted stale database every channel is recovering (DESIGN 5.7).
     void restore(bool stale);
     /// A channel whose opening is agreed; stored with this turn.
     channel::Channel& add(channel::Channel channel, std::uint32_t signer_index);
@@ -45,7 +47,8 @@ class ChannelManager {
     void on_message(const channel::NodeId& peer, channel::PeerMessage message);
 
     void submit(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
-    channel::LocalId submit(const channel::ChannelId& id, const channel::Op& op, std::function<void(channel::Rule)> refused);
+    channel::LocalId submit(const channel::ChannelId& id, const channel::Op& op,
+                            std::function<void(channel::Rule)> refused);
 
     /// Cuts updates and signs what came together, then adds the changed heads to the turn's commit.
     void end_of_turn();
@@ -59,14 +62,16 @@ class ChannelManager {
         bool head_dirty = false;
         bool stored = false;  ///< something of it is in this turn's commit
         std::size_t turns_in_flight = 0;
-        std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>> nets;  ///< of versions being agreed
+        std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>>
+            nets;  ///< of versions being agreed
     };
 
     [[nodiscard]] Entry* entry(const channel::ChannelId& id);
     void feed(Entry& entry, const channel::Input& input);
     void touch(Entry& entry);
     void recover(Entry& entry);
-    [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel, const channel::PeerMessage& message) const;
+    [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
+                                                   const channel::PeerMessage& message) const;
     void market_message(const channel::Channel& channel, const channel::PeerMessage& message);
     void flush(Entry& entry);
     void will_store(Entry& entry);
@@ -91,7 +96,8 @@ class ChannelManager {
     void perform(Entry& entry, const channel::SubmitChallenge& effect);
     void perform(Entry& entry, const channel::SubmitRespond& effect);
     void store_record(Entry& entry, const channel::Bytes& record);
-    [[nodiscard]] channel::List<channel::Amount, channel::kMaxAssets> net_after(const Entry& entry, std::uint64_t version) const;
+    [[nodiscard]] channel::List<channel::Amount, channel::kMaxAssets> net_after(const Entry& entry,
+                                                                                std::uint64_t version) const;
 
     NodeParts& m_parts;
     ChainEffects& m_chain_effects;

@@ -49,7 +49,9 @@ DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& c
     const auto attested = [&](const channel::Feed& feed, std::uint64_t time_s) -> std::optional<channel::Price> {
         const auto known = look.attested.find({feed, time_s});
         const wallet::AttestedView view =
-            known != look.attested.end() ? known->second : views.ask(wallet::attested_call(oracle_set, feed, time_s), wallet::read_attested);
+            known != look.attested.end()
+                ? known->second
+                : views.ask(wallet::attested_call(oracle_set, feed, time_s), wallet::read_attested);
         look.attested[{feed, time_s}] = view;
         if (view.signers < terms.oracle_threshold || view.price.is_zero()) return std::nullopt;
         return view.price;

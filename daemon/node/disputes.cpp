@@ -25,9 +25,13 @@ constexpr std::size_t kMaxReveals = 64;
 constexpr unsigned kMaxAttempts = 10;
 constexpr std::uint64_t kRetryMs = 5'000;
 
-std::string job_id(std::string_view what, const ChannelId& id, std::uint64_t number) { return fmt::format("{}:{}:{}", what, channel::to_hex(id), number); }
+std::string job_id(std::string_view what, const ChannelId& id, std::uint64_t number) {
+    return fmt::format("{}:{}:{}", what, channel::to_hex(id), number);
+}
 
-wallet::BothSignatures signatures_of(const channel::SignedState& state) { return {state.signature_a, state.signature_b}; }
+wallet::BothSignatures signatures_of(const channel::SignedState& state) {
+    return {state.signature_a, state.signature_b};
+}
 
 channel::State agreed_state(const Channel& channel) {
     if (channel.agreed.state.version != 0) return channel::typed_state(channel.agreed.state, channel.id);
@@ -36,7 +40,9 @@ channel::State agreed_state(const Channel& channel) {
     return empty;
 }
 
-std::string recorded_key(const ChannelId& id) { return std::string("recorded/").append(channel::to_hex(id)); }
+std::string recorded_key(const ChannelId& id) {
+    return std::string("recorded/").append(channel::to_hex(id));
+}
 
 template <typename Map, typename Key>
 std::vector<Answer<channel::TxHash>> take_waiters(Map& waiters, const Key& key) {
@@ -55,7 +61,8 @@ Answer<channel::TxHash> to_all(std::vector<Answer<channel::TxHash>> waiting) {
 
 }  // namespace
 
-void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std::uint64_t deadline_s, Answer<channel::TxHash> done) {
+void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std::uint64_t deadline_s,
+                      Answer<channel::TxHash> done) {
     wallet::JobRequest job;
     job.id = id;
     job.to = m_parts.options.adjudicator;
@@ -69,7 +76,8 @@ void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std:
     const std::optional<std::string> name = job_to_try(id);
     if (!name) {  // it has failed, and it is too early to try again
         const wallet::Job* failed = m_parts.transactions->find(id);
-        if (done) done(channel::Unexpected{fault_of(failed->fault.value_or(wallet::ChainFault::cancelled), failed->detail)});
+        if (done)
+            done(channel::Unexpected{fault_of(failed->fault.value_or(wallet::ChainFault::cancelled), failed->detail)});
         return;
     }
     job.id = *name;
@@ -79,19 +87,23 @@ void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std:
         job = known->request;
     }
     m_parts.transactions->submit(job, [id = *name, done = std::move(done)](const Result<channel::TxHash>& result) {
-        if (result) LOG_INFO("transaction", {"job", id}, {"hash", *result});
-        else LOG_WARN("transaction refused", {"job", id}, {"error", result.error().name}, {"text", result.error().message});
+        if (result)
+            LOG_INFO("transaction", {"job", id}, {"hash", *result});
+        else
+            LOG_WARN("transaction refused", {"job", id}, {"error", result.error().name},
+                     {"text", result.error().message});
         if (done) done(result);
     });
 }
 
-/// The name itself, or after failures the name of the next attempt, each twice as late as the one before: what defends a channel is not given up
-/// because a node once refused it.
+/// The name itself, or after failures the name of the next attempt, each twice as late as the one before: what defends
+/// a channel is not given up because a node once refused it.
 std::optional<std::string> Disputes::job_to_try(const std::string& id) const {
     std::string name = id;
     for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
         const wallet::Job* known = m_parts.transactions->find(name);
-        const bool over = known != nullptr && (known->status == wallet::JobStatus::failed || known->status == wallet::JobStatus::cancelled);
+        const bool over = known != nullptr &&
+                          (known->status == wallet::JobStatus::failed || known->status == wallet::JobStatus::cancelled);
         if (!over) return name;
         if (m_parts.now_ms < known->created_ms + (kRetryMs << attempt)) return std::nullopt;
         name = fmt::format("{}#{}", id, attempt + 1);
@@ -99,11 +111,13 @@ std::optional<std::string> Disputes::job_to_try(const std::string& id) const {
     return std::nullopt;
 }
 
-// --- what the core wants ----------------------------------------------------------------------------------------------
+// --- what the core wants
+// ----------------------------------------------------------------------------------------------
 
 void Disputes::challenge(const Channel& channel) {
     const channel::SignedState& agreed = channel.agreed;
-    Bytes data = wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), signatures_of(agreed), {});
+    Bytes data =
+        wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), signatures_of(agreed), {});
     submit(job_id("challenge", channel.id, agreed.state.version), std::move(data), TxPurpose::defence, 0,
            to_all(take_waiters(m_challenges, channel.id)));
 }
@@ -111,18 +125,22 @@ void Disputes::challenge(const Channel& channel) {
 void Disputes::respond(const Channel& channel) {
     if (!channel.dispute || channel.agreed.state.version == 0) return;  // a reorganisation was faster
     Bytes data = wallet::respond_call(channel.terms, agreed_state(channel), signatures_of(channel.agreed));
-    submit(job_id("respond", channel.id, channel.agreed.state.version), std::move(data), TxPurpose::defence, channel.dispute->end, {});
+    submit(job_id("respond", channel.id, channel.agreed.state.version), std::move(data), TxPurpose::defence,
+           channel.dispute->end, {});
 }
 
 void Disputes::close_ready(const Channel& channel, const channel::CloseReady& ready) {
     Bytes data = wallet::close_call(channel.terms, ready.close, {ready.signature_a, ready.signature_b});
     const std::string id = job_id("close", channel.id, ready.close.version);
     auto waiting = take_waiters(m_closes, channel.id);
-    if (!waiting.empty()) return submit(id, std::move(data), TxPurpose::defence, ready.close.deadline, to_all(std::move(waiting)));
-    m_parts.loop.after(kSecondCloserMs, [this, id, data = std::move(data), channel_id = channel.id, deadline = ready.close.deadline] {
-        const Channel* now = m_parts.channels->find(channel_id);
-        if (now->status == channel::Status::closing && m_parts.chain_time_s < deadline) submit(id, data, TxPurpose::defence, deadline, {});
-    });
+    if (!waiting.empty())
+        return submit(id, std::move(data), TxPurpose::defence, ready.close.deadline, to_all(std::move(waiting)));
+    m_parts.loop.after(kSecondCloserMs,
+                       [this, id, data = std::move(data), channel_id = channel.id, deadline = ready.close.deadline] {
+                           const Channel* now = m_parts.channels->find(channel_id);
+                           if (now->status == channel::Status::closing && m_parts.chain_time_s < deadline)
+                               submit(id, data, TxPurpose::defence, deadline, {});
+                       });
 }
 
 void Disputes::withdraw_ready(const Channel& channel, const channel::WithdrawReady& ready) {
@@ -131,41 +149,56 @@ void Disputes::withdraw_ready(const Channel& channel, const channel::WithdrawRea
     auto waiting = take_waiters(m_withdrawals, WithdrawKey{channel.id, w.asset, w.total});
     if (!mine) return to_all(std::move(waiting))(refused(mine.error()));
     if (!mine->record.empty()) {
-        m_parts.outbox.persist([id = channel.id, record = mine->record](Database& db) { put_signing_record(db, id, record); });
+        m_parts.outbox.persist(
+            [id = channel.id, record = mine->record](Database& db) { put_signing_record(db, id, record); });
     }
     const bool leader = channel.me == Party::A;
     const wallet::BothSignatures both{leader ? mine->signature : ready.theirs, leader ? ready.theirs : mine->signature};
-    const std::string id = fmt::format("withdraw:{}:{}:{}", channel::to_hex(channel.id), w.asset, channel::format_decimal(w.total.raw(), 0));
-    submit(id, wallet::withdraw_call(channel.terms, w, both), TxPurpose::defence, w.deadline, to_all(std::move(waiting)));
+    const std::string id = fmt::format("withdraw:{}:{}:{}", channel::to_hex(channel.id), w.asset,
+                                       channel::format_decimal(w.total.raw(), 0));
+    submit(id, wallet::withdraw_call(channel.terms, w, both), TxPurpose::defence, w.deadline,
+           to_all(std::move(waiting)));
 }
 
 void Disputes::status_changed(const Channel& channel) {
     if (channel.status == channel::Status::closing || channel.status == channel::Status::open) return;
-    const auto rule = channel.status == channel::Status::closed ? channel::Rule::channel_final : channel::Rule::channel_disputed;
+    const auto rule =
+        channel.status == channel::Status::closed ? channel::Rule::channel_final : channel::Rule::channel_disputed;
     to_all(take_waiters(m_closes, channel.id))(refused(rule));
     if (channel.status == channel::Status::closed) m_recorded.erase(channel.id);
 }
 
-void Disputes::wait_for_challenge(const ChannelId& id, Answer<channel::TxHash> done) { m_challenges.emplace(id, std::move(done)); }
-void Disputes::wait_for_close(const ChannelId& id, Answer<channel::TxHash> done) { m_closes.emplace(id, std::move(done)); }
-void Disputes::wait_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total, Answer<channel::TxHash> done) {
+void Disputes::wait_for_challenge(const ChannelId& id, Answer<channel::TxHash> done) {
+    m_challenges.emplace(id, std::move(done));
+}
+void Disputes::wait_for_close(const ChannelId& id, Answer<channel::TxHash> done) {
+    m_closes.emplace(id, std::move(done));
+}
+void Disputes::wait_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total,
+                                 Answer<channel::TxHash> done) {
     m_withdrawals.emplace(WithdrawKey{id, asset, total}, std::move(done));
 }
-void Disputes::stop_waiting_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total, const Fault& fault) {
+void Disputes::stop_waiting_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total,
+                                         const Fault& fault) {
     to_all(take_waiters(m_withdrawals, WithdrawKey{id, asset, total}))(channel::Unexpected{fault});
 }
-void Disputes::stop_waiting_for_close(const ChannelId& id, const Fault& fault) { to_all(take_waiters(m_closes, id))(channel::Unexpected{fault}); }
+void Disputes::stop_waiting_for_close(const ChannelId& id, const Fault& fault) {
+    to_all(take_waiters(m_closes, id))(channel::Unexpected{fault});
+}
 
-// --- what the chain has ---------------------------------------------------------------------------------------------------
+// --- what the chain has
+// ---------------------------------------------------------------------------------------------------
 
 void Disputes::remember(const ChannelId& id, const channel::State& state) {
     m_recorded[id] = state;
-    m_parts.outbox.persist([key = recorded_key(id), value = channel::wire_encode(state)](Database& db) { put_meta(db, key, value); });
+    m_parts.outbox.persist(
+        [key = recorded_key(id), value = channel::wire_encode(state)](Database& db) { put_meta(db, key, value); });
 }
 
 std::optional<channel::State> Disputes::recorded_state(const Channel& channel) const {
     const std::uint64_t version = channel.dispute->version;
-    if (const auto it = m_recorded.find(channel.id); it != m_recorded.end() && it->second.version == version) return it->second;
+    if (const auto it = m_recorded.find(channel.id); it != m_recorded.end() && it->second.version == version)
+        return it->second;
     if (channel.agreed.state.version == version) return agreed_state(channel);
     return std::nullopt;
 }
@@ -173,7 +206,8 @@ std::optional<channel::State> Disputes::recorded_state(const Channel& channel) c
 void Disputes::claim(const wallet::Held& held, std::uint64_t block, std::uint64_t log_index) {
     const auto owners = m_parts.keys->owners();
     if (std::find(owners.begin(), owners.end(), held.payee) == owners.end()) return;
-    submit(fmt::format("claim:{}:{}", block, log_index), wallet::claim_call(held.token, held.payee), TxPurpose::defence, 0, {});
+    submit(fmt::format("claim:{}:{}", block, log_index), wallet::claim_call(held.token, held.payee), TxPurpose::defence,
+           0, {});
 }
 
 void Disputes::resume() {
@@ -188,8 +222,10 @@ void Disputes::resume() {
                                    leader ? *channel->close->theirs : *channel->close->mine});
         }
         if (channel->status != channel::Status::disputed) continue;
-        if (!channel->dispute) challenge(*channel);
-        else if (channel->agreed.state.version > channel->dispute->version) respond(*channel);
+        if (!channel->dispute)
+            challenge(*channel);
+        else if (channel->agreed.state.version > channel->dispute->version)
+            respond(*channel);
     }
 }
 
@@ -205,8 +241,8 @@ void Disputes::look(const Channel& channel) {
     const auto state = recorded_state(channel);
     if (!state) return;  // its event is still to come
     m_next_look_ms[channel.id] = m_parts.now_ms + kLookEveryMs;
-    const bool asked = m_parts.questions->post([this, id = channel.id, terms = channel.terms, state = *state, to = m_parts.options.adjudicator](
-                                                   wallet::EthClient& client) {
+    const bool asked = m_parts.questions->post([this, id = channel.id, terms = channel.terms, state = *state,
+                                                to = m_parts.options.adjudicator](wallet::EthClient& client) {
         DisputeLook look = look_at_dispute(client, to, id, terms, state);
         return ChainWorker::Completion([this, id, look = std::move(look)] {
             m_looking.erase(id);
@@ -234,7 +270,8 @@ void Disputes::reveal(const Channel& channel, const channel::State& state, const
     for (const channel::Lock& lock : state.locks) {
         const bool pays_us = lock.amount.sign() * channel::sign_of(channel.me) < 0;
         const auto registered = look.revealed.find(lock.hash);
-        if (!pays_us || lock.expiry <= look.now_s || (registered != look.revealed.end() && registered->second != 0)) continue;
+        if (!pays_us || lock.expiry <= look.now_s || (registered != look.revealed.end() && registered->second != 0))
+            continue;
         const auto preimage = find_preimage(m_parts.reader, lock.hash);
         if (!preimage || preimages.size() >= kMaxReveals) continue;
         preimages.push_back(*preimage);
@@ -242,10 +279,12 @@ void Disputes::reveal(const Channel& channel, const channel::State& state, const
     }
     if (preimages.empty()) return;
     const channel::Hash name = channel::keccak256(wallet::reveal_call(preimages));
-    submit(fmt::format("reveal:{}", channel::to_hex(name)), wallet::reveal_call(preimages), TxPurpose::defence, deadline, {});
+    submit(fmt::format("reveal:{}", channel::to_hex(name)), wallet::reveal_call(preimages), TxPurpose::defence,
+           deadline, {});
 }
 
-/// Every package at hand of a needed price, where that makes it count or adds signers: nobody chooses the k that suits it (DESIGN 3).
+/// Every package at hand of a needed price, where that makes it count or adds signers: nobody chooses the k that suits
+/// it (DESIGN 3).
 void Disputes::attest(const Channel& channel, const DisputeLook& look) {
     if (m_parts.packages == nullptr) return;
     for (const auto& [need, view] : look.attested) {
@@ -254,9 +293,11 @@ void Disputes::attest(const Channel& channel, const DisputeLook& look) {
         if (packages.size() < channel.terms.oracles.size()) m_parts.packages->fetch(need.feed, need.time_s);
         if (packages.size() <= view.signers || packages.size() < channel.terms.oracle_threshold) continue;
         const std::vector<channel::Feed> feeds{need.feed};
-        const std::string id = fmt::format("attest:{}:{}:{}:{}", channel::to_hex(wallet::oracle_set_of(channel.terms.oracles)).substr(2, 16),
+        const std::string id = fmt::format("attest:{}:{}:{}:{}",
+                                           channel::to_hex(wallet::oracle_set_of(channel.terms.oracles)).substr(2, 16),
                                            channel::feed_name(need.feed), need.time_s, packages.size());
-        submit(id, wallet::attest_call(channel.terms.oracles, need.time_s, feeds, packages), TxPurpose::defence, look.answer.due_s, {});
+        submit(id, wallet::attest_call(channel.terms.oracles, need.time_s, feeds, packages), TxPurpose::defence,
+               look.answer.due_s, {});
     }
 }
 
@@ -264,7 +305,8 @@ void Disputes::settle(const Channel& channel, const channel::State& state, const
     if (look.answer.status != channel::SettleStatus::due) return;
     const bool first = look.view.challenger == channel.me;
     if (!first && look.now_s < look.answer.due_s + kSecondSettlerS) return;
-    submit(job_id("settle", channel.id, look.view.end), wallet::settle_call(channel.terms, state), TxPurpose::defence, 0, {});
+    submit(job_id("settle", channel.id, look.view.end), wallet::settle_call(channel.terms, state), TxPurpose::defence,
+           0, {});
 }
 
 }  // namespace hedgerow::daemon

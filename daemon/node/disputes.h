@@ -20,8 +20,8 @@ struct PriceNeed {
 
 /// What the chain says about a dispute, in one look.
 struct DisputeLook {
-    bool failed = false;             ///< the node did not answer everything
-    std::uint64_t now_s = 0;         ///< of the newest block
+    bool failed = false;      ///< the node did not answer everything
+    std::uint64_t now_s = 0;  ///< of the newest block
     wallet::DisputeView view;
     std::vector<channel::Holdings> holdings;
     bool is_final = false;
@@ -30,8 +30,9 @@ struct DisputeLook {
     channel::SettleAnswer answer;
 };
 
-/// Everything the node does on chain about its channels: challenge, answer, reveal, attest, settle, claim, close and withdraw. Each is a job of
-/// the transaction manager under a name of its own, so that nothing happens twice and everything survives a restart.
+/// Everything the node does on chain about its channels: challenge, answer, reveal, attest, settle, claim, close and
+/// withdraw. Each is a job of the transaction manager under a name of its own, so that nothing happens twice and
+/// everything survives a restart.
 class Disputes final : public ChainEffects {
   public:
     explicit Disputes(NodeParts& parts) : m_parts(parts) {}
@@ -54,8 +55,10 @@ class Disputes final : public ChainEffects {
     // Who waits for the transaction of their close or withdrawal.
     void wait_for_challenge(const channel::ChannelId& id, Answer<channel::TxHash> done);
     void wait_for_close(const channel::ChannelId& id, Answer<channel::TxHash> done);
-    void wait_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total, Answer<channel::TxHash> done);
-    void stop_waiting_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total, const Fault& fault);
+    void wait_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total,
+                           Answer<channel::TxHash> done);
+    void stop_waiting_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total,
+                                   const Fault& fault);
     void stop_waiting_for_close(const channel::ChannelId& id, const Fault& fault);
 
   private:
@@ -63,10 +66,13 @@ class Disputes final : public ChainEffects {
         channel::ChannelId id;
         std::uint8_t asset = 0;
         channel::Amount total;
-        bool operator<(const WithdrawKey& o) const { return std::tie(id, asset, total) < std::tie(o.id, o.asset, o.total); }
+        bool operator<(const WithdrawKey& o) const {
+            return std::tie(id, asset, total) < std::tie(o.id, o.asset, o.total);
+        }
     };
 
-    void submit(const std::string& id, channel::Bytes data, wallet::TxPurpose purpose, std::uint64_t deadline_s, Answer<channel::TxHash> done);
+    void submit(const std::string& id, channel::Bytes data, wallet::TxPurpose purpose, std::uint64_t deadline_s,
+                Answer<channel::TxHash> done);
     [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id) const;
     [[nodiscard]] std::optional<channel::State> recorded_state(const channel::Channel& channel) const;
     void look(const channel::Channel& channel);
@@ -85,7 +91,8 @@ class Disputes final : public ChainEffects {
 };
 
 /// Asks the chain all that settling that state depends on; blocking, for the chain's thread.
-[[nodiscard]] DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& contract, const channel::ChannelId& id,
-                                          const channel::Terms& terms, const channel::State& state);
+[[nodiscard]] DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& contract,
+                                          const channel::ChannelId& id, const channel::Terms& terms,
+                                          const channel::State& state);
 
 }  // namespace hedgerow::daemon

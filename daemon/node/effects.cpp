@@ -3,7 +3,8 @@
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/peer_manager.h"
 
-/// The core's effects, performed in order. What is stored goes into the turn's one commit; what is sent or told waits for it.
+/// The core's effects, performed in order. What is stored goes into the turn's one commit; what is sent or told waits
+/// for it.
 namespace hedgerow::daemon {
 
 using channel::Rule;
@@ -14,9 +15,11 @@ void ChannelManager::perform(Entry& e, const channel::Effects& effects) {
     }
 }
 
-/// The policy refuses a State only where that is a bug or a lost race with our own disk: then the node stops rather than go on half signed.
+/// The policy refuses a State only where that is a bug or a lost race with our own disk: then the node stops rather
+/// than go on half signed.
 [[noreturn]] static void signing_refused(const channel::Channel& channel, Rule rule) {
-    throw StoreError(StoreErrorKind::internal, fmt::format("channel {}: the signing policy refused: {}", channel::to_hex(channel.id), rule_name(rule)));
+    throw StoreError(StoreErrorKind::internal, fmt::format("channel {}: the signing policy refused: {}",
+                                                           channel::to_hex(channel.id), rule_name(rule)));
 }
 
 /// What the core asks to be signed again after a reconnection may be too late by now, for a dispute has begun.
@@ -26,7 +29,8 @@ static void not_signed(const channel::Channel& channel, std::string_view what, R
 
 void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
     channel::Channel& c = e.channel;
-    ASSERT(!c.pending.empty() && c.pending.back().update.version == effect.version && c.pending.back().digest == effect.digest);
+    ASSERT(!c.pending.empty() && c.pending.back().update.version == effect.version &&
+           c.pending.back().digest == effect.digest);
     const auto signature = m_parts.keys->sign_state(c, c.pending.back().after);
     if (!signature) signing_refused(c, signature.error());
     store_record(e, signature->record);
@@ -59,7 +63,8 @@ void ChannelManager::perform(Entry& e, const channel::PersistHead&) {
     will_store(e);
 }
 
-channel::List<channel::Amount, channel::kMaxAssets> ChannelManager::net_after(const Entry& e, std::uint64_t version) const {
+channel::List<channel::Amount, channel::kMaxAssets> ChannelManager::net_after(const Entry& e,
+                                                                              std::uint64_t version) const {
     for (const channel::PendingUpdate& pending : e.channel.pending) {
         if (pending.update.version == version) return pending.after.net;
     }
@@ -73,9 +78,13 @@ void ChannelManager::perform(Entry& e, const channel::PersistUpdate& effect) {
     will_store(e);
 }
 
-void ChannelManager::perform(Entry& e, const channel::Send& effect) { m_parts.peers->send(e.channel.peer, effect.message); }
+void ChannelManager::perform(Entry& e, const channel::Send& effect) {
+    m_parts.peers->send(e.channel.peer, effect.message);
+}
 
-void ChannelManager::perform(Entry& e, const channel::OpAccepted& effect) { m_local.accepted(e.channel, effect.local_id, effect.version); }
+void ChannelManager::perform(Entry& e, const channel::OpAccepted& effect) {
+    m_local.accepted(e.channel, effect.local_id, effect.version);
+}
 
 void ChannelManager::perform(Entry& e, const channel::OpAgreed& effect) {
     m_local.agreed(e.channel, effect);
@@ -83,7 +92,9 @@ void ChannelManager::perform(Entry& e, const channel::OpAgreed& effect) {
     m_parts.outbox.when_durable([this, &e, effect] { m_parts.market->on_agreed(e.channel, effect); });
 }
 
-void ChannelManager::perform(Entry&, const channel::OpRefused& effect) { m_local.refused(effect.local_id, effect.rule); }
+void ChannelManager::perform(Entry&, const channel::OpRefused& effect) {
+    m_local.refused(effect.local_id, effect.rule);
+}
 
 void ChannelManager::perform(Entry& e, const channel::StateAgreed&) {
     if (m_parts.market == nullptr) return;
@@ -91,7 +102,8 @@ void ChannelManager::perform(Entry& e, const channel::StateAgreed&) {
 }
 
 void ChannelManager::perform(Entry& e, const channel::StatusChanged& effect) {
-    LOG_INFO("channel", {"channel", e.channel.id}, {"status", status_name(effect.status)}, {"version", e.channel.agreed.state.version});
+    LOG_INFO("channel", {"channel", e.channel.id}, {"status", status_name(effect.status)},
+             {"version", e.channel.agreed.state.version});
     const auto record = m_parts.keys->status_changed(e.channel, m_parts.confirmed_chain_time_s);
     if (!record) signing_refused(e.channel, record.error());
     store_record(e, *record);
@@ -106,7 +118,8 @@ void ChannelManager::perform(Entry& e, const channel::PeerFault& effect) {
     m_parts.peers->error(e.channel.peer, e.channel.id, effect.rule);
 }
 
-// What goes to the chain is a job of the transaction manager, stored before it is broadcast; it may begin once this turn is durable.
+// What goes to the chain is a job of the transaction manager, stored before it is broadcast; it may begin once this
+// turn is durable.
 void ChannelManager::perform(Entry& e, const channel::WithdrawReady& effect) {
     m_parts.outbox.when_durable([this, &e, effect] { m_chain_effects.withdraw_ready(e.channel, effect); });
 }

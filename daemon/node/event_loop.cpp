@@ -31,12 +31,22 @@ void EventLoop::post_completion(Task task) {
     m_wake.signal();
 }
 
-void EventLoop::watch(int fd, Task ready) { m_watches[fd] = {std::move(ready), false}; }
-void EventLoop::watch_always(int fd, Task ready) { m_watches[fd] = {std::move(ready), true}; }
-void EventLoop::unwatch(int fd) { m_watches.erase(fd); }
+void EventLoop::watch(int fd, Task ready) {
+    m_watches[fd] = {std::move(ready), false};
+}
+void EventLoop::watch_always(int fd, Task ready) {
+    m_watches[fd] = {std::move(ready), true};
+}
+void EventLoop::unwatch(int fd) {
+    m_watches.erase(fd);
+}
 
-void EventLoop::every(std::uint64_t period_ms, Task task) { m_timers.emplace(now_ms() + period_ms, Timer{period_ms, std::move(task)}); }
-void EventLoop::after(std::uint64_t delay_ms, Task task) { m_timers.emplace(now_ms() + delay_ms, Timer{0, std::move(task)}); }
+void EventLoop::every(std::uint64_t period_ms, Task task) {
+    m_timers.emplace(now_ms() + period_ms, Timer{period_ms, std::move(task)});
+}
+void EventLoop::after(std::uint64_t delay_ms, Task task) {
+    m_timers.emplace(now_ms() + delay_ms, Timer{0, std::move(task)});
+}
 
 void EventLoop::stop() noexcept {
     m_stop.store(true, std::memory_order_relaxed);

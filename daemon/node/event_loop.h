@@ -12,8 +12,8 @@
 
 namespace hedgerow::daemon {
 
-/// The node's single thread: waits on descriptors, timers and tasks posted by other threads, and after each round of them calls
-/// the end-of-turn function once, so that whatever came together is persisted together (DESIGN 5.4).
+/// The node's single thread: waits on descriptors, timers and tasks posted by other threads, and after each round of
+/// them calls the end-of-turn function once, so that whatever came together is persisted together (DESIGN 5.4).
 class EventLoop {
   public:
     using Task = std::function<void()>;
@@ -25,8 +25,8 @@ class EventLoop {
 
     /// Queues a task for the node thread; from any thread. False (nothing queued) when full or stopped.
     [[nodiscard]] bool post(Task task);
-    /// As post(), but for completions of work that the loop itself started, whose number is bounded by that: never refused but
-    /// after the loop has ended.
+    /// As post(), but for completions of work that the loop itself started, whose number is bounded by that: never
+    /// refused but after the loop has ended.
     void post_completion(Task task);
 
     // The rest on the node thread only, or before run().

@@ -28,8 +28,9 @@ class NetBefore {
     const channel::Channel& m_channel;
 };
 
-/// The ops of one update with their effects. What ops do not say themselves (variation, funding, fulfilled locks, penalties) is what remains
-/// of the update's change of net, and stands at the last such op: exact per update, and per op wherever an update holds one of them.
+/// The ops of one update with their effects. What ops do not say themselves (variation, funding, fulfilled locks,
+/// penalties) is what remains of the update's change of net, and stands at the last such op: exact per update, and per
+/// op wherever an update holds one of them.
 std::vector<HistoryItem> items_of(const UpdateRow& row, const Net& before, bool agreed) {
     std::vector<HistoryItem> items;
     Net rest = row.net;
@@ -37,7 +38,11 @@ std::vector<HistoryItem> items_of(const UpdateRow& row, const Net& before, bool 
     std::optional<std::size_t> last;
     for (std::size_t i = 0; i < row.update.ops.size(); ++i) {
         const channel::OpEntry& entry = row.update.ops[i];
-        HistoryItem item{row.update.version, static_cast<std::uint16_t>(i), row.update.timestamp_ms, agreed, entry,
+        HistoryItem item{row.update.version,
+                         static_cast<std::uint16_t>(i),
+                         row.update.timestamp_ms,
+                         agreed,
+                         entry,
                          direct_effect(entry.op, rest.size())};
         for (std::size_t a = 0; a < rest.size(); ++a) rest[a] -= item.effect[a];
         if (moves_more(entry.op)) last = i;
@@ -70,7 +75,8 @@ Net direct_effect(const channel::Op& op, std::size_t assets) {
     return out;
 }
 
-std::vector<HistoryItem> read_history(Database& db, const channel::Channel& channel, HistoryCursor before, std::size_t limit) {
+std::vector<HistoryItem> read_history(Database& db, const channel::Channel& channel, HistoryCursor before,
+                                      std::size_t limit) {
     std::vector<HistoryItem> out;
     const NetBefore net_before(db, channel);
     std::uint64_t version = before.version;
@@ -81,7 +87,8 @@ std::vector<HistoryItem> read_history(Database& db, const channel::Channel& chan
             if (row.is_void) continue;
             const bool next_is_base = r + 1 < rows.size() && rows[r + 1].update.version == row.update.base;
             const bool agreed = row.update.version <= channel.agreed.state.version;
-            std::vector<HistoryItem> items = items_of(row, next_is_base ? rows[r + 1].net : net_before(row.update.base), agreed);
+            std::vector<HistoryItem> items =
+                items_of(row, next_is_base ? rows[r + 1].net : net_before(row.update.base), agreed);
             for (auto it = items.rbegin(); it != items.rend() && out.size() < limit; ++it) {
                 if (it->version == before.version && it->index >= before.index) continue;
                 out.push_back(std::move(*it));

@@ -34,7 +34,8 @@ Rule NodeKeys::add_channel(const channel::Channel& channel, std::uint32_t signer
     return added ? Rule::none : added.error();
 }
 
-Expected<PolicySignature, Rule> NodeKeys::sign_state(const channel::Channel& channel, const channel::ChannelState& state) {
+Expected<PolicySignature, Rule> NodeKeys::sign_state(const channel::Channel& channel,
+                                                     const channel::ChannelState& state) {
     const auto signature = m_keyring.policy().sign_state(channel.id, state);
     if (!signature) return Unexpected{signature.error()};
     return PolicySignature{signature->signature, wallet::encode_record(signature->record)};
@@ -52,7 +53,8 @@ Expected<PolicySignature, Rule> NodeKeys::sign_withdraw(const channel::Withdraw&
     return PolicySignature{*signature, {}};
 }
 
-Expected<channel::Bytes, Rule> NodeKeys::status_changed(const channel::Channel& channel, std::uint64_t confirmed_time_s) {
+Expected<channel::Bytes, Rule> NodeKeys::status_changed(const channel::Channel& channel,
+                                                        std::uint64_t confirmed_time_s) {
     const auto record = m_keyring.policy().status_changed(channel.id, channel.status, confirmed_time_s);
     if (!record) return Unexpected{record.error()};
     return *record ? wallet::encode_record(**record) : channel::Bytes();

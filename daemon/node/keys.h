@@ -8,8 +8,8 @@
 
 namespace hedgerow::daemon {
 
-/// A signature, and what the signing policy must remember of it: durable before the signature leaves (DESIGN 5.5); empty where it
-/// changes nothing.
+/// A signature, and what the signing policy must remember of it: durable before the signature leaves (DESIGN 5.5);
+/// empty where it changes nothing.
 struct PolicySignature {
     channel::Signature signature;
     channel::Bytes record;
@@ -31,14 +31,18 @@ class NodeKeys {
     [[nodiscard]] channel::PublicKey channel_signer(std::uint32_t index) const;
     [[nodiscard]] channel::Secret watch_secret(std::uint32_t index) const;
 
-    /// Tells the policy of a channel of ours, with the record last stored (empty for a new one). Rule::none or its refusal.
-    [[nodiscard]] channel::Rule add_channel(const channel::Channel& channel, std::uint32_t signer_index, channel::ByteView record);
+    /// Tells the policy of a channel of ours, with the record last stored (empty for a new one). Rule::none or its
+    /// refusal.
+    [[nodiscard]] channel::Rule add_channel(const channel::Channel& channel, std::uint32_t signer_index,
+                                            channel::ByteView record);
     // The policy judges what is typed, not a digest.
-    [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_state(const channel::Channel& channel, const channel::ChannelState& state);
+    [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_state(const channel::Channel& channel,
+                                                                               const channel::ChannelState& state);
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_close(const channel::Close& close);
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_withdraw(const channel::Withdraw& withdraw);
     /// The record to store after a change of status; empty where it does not change.
-    [[nodiscard]] channel::Expected<channel::Bytes, channel::Rule> status_changed(const channel::Channel& channel, std::uint64_t confirmed_time_s);
+    [[nodiscard]] channel::Expected<channel::Bytes, channel::Rule> status_changed(const channel::Channel& channel,
+                                                                                  std::uint64_t confirmed_time_s);
 
     [[nodiscard]] bool locked() const { return m_keyring.locked(); }
 

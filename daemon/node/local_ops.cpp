@@ -12,7 +12,9 @@ namespace {
 
 constexpr const char* kKind = "op";
 
-channel::Hash request_hash(const ChannelId& id, const channel::Op& op) { return channel::keccak256({id.view(), channel::wire_encode(op)}); }
+channel::Hash request_hash(const ChannelId& id, const channel::Op& op) {
+    return channel::keccak256({id.view(), channel::wire_encode(op)});
+}
 
 void answer_all(std::vector<Answer<OpDone>>& answers, const Result<OpDone>& result) {
     for (const Answer<OpDone>& done : answers) {
@@ -113,18 +115,21 @@ void LocalOps::agreed(const channel::Channel& channel, const channel::OpAgreed& 
                channel::wire_encode(op.timestamp_ms), waiting.created_ms});
     }
     if (waiting.done.empty()) return;
-    m_parts.outbox.when_durable([this, waiting = std::move(waiting), result = OpDone{channel.id, op.version, op.index, op.timestamp_ms}]() mutable {
+    m_parts.outbox.when_durable([this, waiting = std::move(waiting),
+                                 result = OpDone{channel.id, op.version, op.index, op.timestamp_ms}]() mutable {
         if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
         answer_all(waiting.done, result);
     });
 }
 
-/// After a restart ops come back without a number. Where an op was put into another update since, what it says tells it.
+/// After a restart ops come back without a number. Where an op was put into another update since, what it says tells
+/// it.
 void LocalOps::agreed_unresolved(const channel::Channel& channel, const channel::OpAgreed& op) {
     if (op.entry.origin() != channel.me) return;
     const auto [first, last] = m_unresolved.equal_range(channel.id);
     if (first == last) return;
-    auto found = std::find_if(first, last, [&](const auto& e) { return e.second.row.version == op.version && e.second.row.op == op.index; });
+    auto found = std::find_if(
+        first, last, [&](const auto& e) { return e.second.row.version == op.version && e.second.row.op == op.index; });
     if (found == last) {
         const channel::Hash request = request_hash(channel.id, op.entry.op);
         found = std::find_if(first, last, [&](const auto& e) { return e.second.row.request == request; });
@@ -143,7 +148,8 @@ void LocalOps::finish(Unresolved unresolved, const channel::Channel& channel, co
     row.op = op.index;
     row.result = channel::wire_encode(op.timestamp_ms);
     store(row);
-    m_parts.outbox.when_durable([unresolved = std::move(unresolved)]() mutable { answer_all(unresolved.done, done_of(unresolved.row)); });
+    m_parts.outbox.when_durable(
+        [unresolved = std::move(unresolved)]() mutable { answer_all(unresolved.done, done_of(unresolved.row)); });
 }
 
 void LocalOps::refused(LocalId id, Rule rule) {
@@ -152,7 +158,15 @@ void LocalOps::refused(LocalId id, Rule rule) {
     Waiting waiting = std::move(it->second);
     m_waiting.erase(it);
     if (!waiting.ref.empty()) {
-        store({waiting.ref, kKind, waiting.request, RefOutcome::refused, waiting.channel, std::nullopt, std::nullopt, rule, {},
+        store({waiting.ref,
+               kKind,
+               waiting.request,
+               RefOutcome::refused,
+               waiting.channel,
+               std::nullopt,
+               std::nullopt,
+               rule,
+               {},
                waiting.created_ms});
     }
     m_parts.outbox.when_durable([this, waiting = std::move(waiting), rule]() mutable {
@@ -173,7 +187,9 @@ void LocalOps::settle_unresolved(const channel::Channel& channel) {
         row.outcome = RefOutcome::refused;
         row.rule = Rule::peer_disconnected;
         store(row);
-        m_parts.outbox.when_durable([answers = std::move(it->second.done)]() mutable { answer_all(answers, daemon::refused(Rule::peer_disconnected)); });
+        m_parts.outbox.when_durable([answers = std::move(it->second.done)]() mutable {
+            answer_all(answers, daemon::refused(Rule::peer_disconnected));
+        });
     }
     m_unresolved.erase(first, last);
 }

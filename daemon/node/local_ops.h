@@ -8,11 +8,12 @@
 
 namespace hedgerow::daemon {
 
-/// Ops that somebody here asked for: who waits for each, and under which reference, so that the same reference never acts twice, whatever
-/// crashes in between.
+/// Ops that somebody here asked for: who waits for each, and under which reference, so that the same reference never
+/// acts twice, whatever crashes in between.
 ///
-/// A reference is stored as pending with the update that holds its op (leader), and as done with the signature that makes it agreed. A
-/// follower's op that is not agreed when it crashes is never done: its proposal is unknown afterwards (spec 6.3).
+/// A reference is stored as pending with the update that holds its op (leader), and as done with the signature that
+/// makes it agreed. A follower's op that is not agreed when it crashes is never done: its proposal is unknown
+/// afterwards (spec 6.3).
 class LocalOps {
   public:
     static constexpr std::size_t kMaxWaiting = 262'144;
@@ -22,11 +23,14 @@ class LocalOps {
     /// References that were pending when the node stopped.
     void restore();
 
-    /// What is known of the reference already: true where `done` has been or will be answered and nothing is to be submitted.
-    [[nodiscard]] bool answered_before(const ClientRef& ref, const channel::ChannelId& id, const channel::Op& op, Answer<OpDone>& done);
+    /// What is known of the reference already: true where `done` has been or will be answered and nothing is to be
+    /// submitted.
+    [[nodiscard]] bool answered_before(const ClientRef& ref, const channel::ChannelId& id, const channel::Op& op,
+                                       Answer<OpDone>& done);
     [[nodiscard]] bool full() const { return m_waiting.size() >= kMaxWaiting; }
     /// A new number for an op, while not full().
-    [[nodiscard]] channel::LocalId begin(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
+    [[nodiscard]] channel::LocalId begin(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref,
+                                         Answer<OpDone> done);
     [[nodiscard]] channel::LocalId begin(std::function<void(channel::Rule)> refused);
 
     // Effects of the core, in order; they store at once and answer when durable.

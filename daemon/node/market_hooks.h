@@ -7,15 +7,18 @@
 
 namespace hedgerow::daemon {
 
-/// What the node asks of, and tells, the market: quotes, orders, price bands, marks, margin (DESIGN 5.10, 6). All calls are on the
-/// node thread. Calls about effects come when these are durable, in order; a hook may call back into the node (submit_op, …).
+/// What the node asks of, and tells, the market: quotes, orders, price bands, marks, margin (DESIGN 5.10, 6). All calls
+/// are on the node thread. Calls about effects come when these are durable, in order; a hook may call back into the
+/// node (submit_op, …).
 class MarketHooks {
   public:
     virtual ~MarketHooks() = default;
 
-    /// The verdict on each op of a peer's Propose or Update before the core applies it: Rule::none where we agree. Judge only entries
-    /// whose origin() is the other party; ours come back to us unchanged (the core checks that). Same length as `ops`.
-    [[nodiscard]] virtual std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops,
+    /// The verdict on each op of a peer's Propose or Update before the core applies it: Rule::none where we agree.
+    /// Judge only entries whose origin() is the other party; ours come back to us unchanged (the core checks that).
+    /// Same length as `ops`.
+    [[nodiscard]] virtual std::vector<channel::Rule> judge(const channel::Channel& channel,
+                                                           std::span<const channel::OpEntry> ops,
                                                            std::uint64_t now_ms) = 0;
 
     /// Every op of every version that both have signed, ours and the peer's, in order, once each since start.
@@ -34,8 +37,9 @@ class MarketHooks {
     virtual void on_halt(bool halted) = 0;
 };
 
-/// The verdicts of a node without a market: payments, locks, withdrawals and closes pass (the core judges them), what needs an opinion on
-/// prices or terms is refused: swap_not_authorised, trade_not_authorised, price_missing (marks, liquidations), terms_not_authorised.
+/// The verdicts of a node without a market: payments, locks, withdrawals and closes pass (the core judges them), what
+/// needs an opinion on prices or terms is refused: swap_not_authorised, trade_not_authorised, price_missing (marks,
+/// liquidations), terms_not_authorised.
 [[nodiscard]] channel::Rule judge_without_market(const channel::Op& op);
 
 }  // namespace hedgerow::daemon

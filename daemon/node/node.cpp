@@ -9,44 +9,78 @@ using channel::Rule;
 Node::Node(NodeOptions options) : m_impl(std::make_unique<Impl>(std::move(options))) {}
 Node::~Node() = default;
 
-void Node::set_market(MarketHooks* hooks) { m_impl->parts.market = hooks; }
-void Node::set_packages(PackageSource* packages) { m_impl->parts.packages = packages; }
-EventLoop& Node::loop() { return m_impl->loop; }
-int Node::run() { return m_impl->run(); }
-void Node::stop() noexcept { m_impl->loop.stop(); }
-bool Node::failed() const { return m_impl->failed.load(); }
+void Node::set_market(MarketHooks* hooks) {
+    m_impl->parts.market = hooks;
+}
+void Node::set_packages(PackageSource* packages) {
+    m_impl->parts.packages = packages;
+}
+EventLoop& Node::loop() {
+    return m_impl->loop;
+}
+int Node::run() {
+    return m_impl->run();
+}
+void Node::stop() noexcept {
+    m_impl->loop.stop();
+}
+bool Node::failed() const {
+    return m_impl->failed.load();
+}
 
-const NodeOptions& Node::options() const { return m_impl->options; }
-NodeInfo Node::info() const { return m_impl->info(); }
-void Node::halt() { m_impl->set_halted(true); }
-void Node::resume() { m_impl->set_halted(false); }
-bool Node::halted() const { return m_impl->parts.halted; }
+const NodeOptions& Node::options() const {
+    return m_impl->options;
+}
+NodeInfo Node::info() const {
+    return m_impl->info();
+}
+void Node::halt() {
+    m_impl->set_halted(true);
+}
+void Node::resume() {
+    m_impl->set_halted(false);
+}
+bool Node::halted() const {
+    return m_impl->parts.halted;
+}
 
-// --- wallet -----------------------------------------------------------------------------------------------------------
+// --- wallet
+// -----------------------------------------------------------------------------------------------------------
 
-void Node::create_wallet(std::string password, Answer<std::string> done) { m_impl->create_wallet(std::move(password), std::move(done)); }
+void Node::create_wallet(std::string password, Answer<std::string> done) {
+    m_impl->create_wallet(std::move(password), std::move(done));
+}
 void Node::restore_wallet(std::string password, std::string mnemonic, Answer<channel::Address> done) {
     m_impl->restore_wallet(std::move(password), std::move(mnemonic), std::move(done));
 }
-void Node::unlock_wallet(std::string password, Answer<channel::Address> done) { m_impl->unlock_wallet(std::move(password), std::move(done)); }
+void Node::unlock_wallet(std::string password, Answer<channel::Address> done) {
+    m_impl->unlock_wallet(std::move(password), std::move(done));
+}
 void Node::lock_wallet() {
     if (m_impl->keys) m_impl->keys->keyring().lock();
 }
-bool Node::wallet_exists() const { return m_impl->wallet_exists(); }
-bool Node::wallet_locked() const { return m_impl->keys == nullptr || m_impl->keys->locked(); }
-wallet::Keyring* Node::keyring() { return m_impl->keys ? &m_impl->keys->keyring() : nullptr; }
+bool Node::wallet_exists() const {
+    return m_impl->wallet_exists();
+}
+bool Node::wallet_locked() const {
+    return m_impl->keys == nullptr || m_impl->keys->locked();
+}
+wallet::Keyring* Node::keyring() {
+    return m_impl->keys ? &m_impl->keys->keyring() : nullptr;
+}
 std::vector<channel::Address> Node::wallet_addresses() const {
     return m_impl->keys ? m_impl->keys->owners() : std::vector<channel::Address>();
 }
 void Node::wallet_balance(Answer<std::vector<WalletBalance>> done) {
     if (m_impl->ready(done)) m_impl->chain_ops->balance(std::move(done));
 }
-void Node::wallet_send(const channel::Address& to, std::size_t asset, const channel::Amount& amount, const ClientRef& ref,
-                       Answer<channel::TxHash> done) {
+void Node::wallet_send(const channel::Address& to, std::size_t asset, const channel::Amount& amount,
+                       const ClientRef& ref, Answer<channel::TxHash> done) {
     if (m_impl->ready(done)) m_impl->chain_ops->send(to, asset, amount, ref, std::move(done));
 }
 
-// --- peers ------------------------------------------------------------------------------------------------------------
+// --- peers
+// ------------------------------------------------------------------------------------------------------------
 
 void Node::connect_peer(const std::string& uri, Answer<PeerInfo> done) {
     if (m_impl->ready(done)) m_impl->peers->connect(uri, std::move(done));
@@ -54,16 +88,23 @@ void Node::connect_peer(const std::string& uri, Answer<PeerInfo> done) {
 Result<void> Node::disconnect_peer(const channel::NodeId& peer) {
     return m_impl->peers ? m_impl->peers->disconnect(peer) : Result<void>(refused(Rule::peer_unknown));
 }
-std::vector<PeerInfo> Node::peers() const { return m_impl->peers ? m_impl->peers->list() : std::vector<PeerInfo>(); }
-std::string Node::peer_uri(const channel::NodeId& peer) const { return m_impl->peers ? m_impl->peers->uri(peer) : std::string(); }
+std::vector<PeerInfo> Node::peers() const {
+    return m_impl->peers ? m_impl->peers->list() : std::vector<PeerInfo>();
+}
+std::string Node::peer_uri(const channel::NodeId& peer) const {
+    return m_impl->peers ? m_impl->peers->uri(peer) : std::string();
+}
 void Node::send_to_peer(const channel::ChannelId& id, channel::PeerMessage message) {
     const channel::Channel* channel = find(id);
     if (channel != nullptr) m_impl->peers->send(channel->peer, message);
 }
 
-// --- channels ---------------------------------------------------------------------------------------------------------
+// --- channels
+// ---------------------------------------------------------------------------------------------------------
 
-const channel::Channel* Node::find(const channel::ChannelId& id) const { return m_impl->channels ? m_impl->channels->find(id) : nullptr; }
+const channel::Channel* Node::find(const channel::ChannelId& id) const {
+    return m_impl->channels ? m_impl->channels->find(id) : nullptr;
+}
 std::vector<const channel::Channel*> Node::channels() const {
     return m_impl->channels ? m_impl->channels->all() : std::vector<const channel::Channel*>();
 }
@@ -113,7 +154,8 @@ void Node::force_close(const channel::ChannelId& id, const ClientRef&, Answer<ch
 void Node::submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
     if (m_impl->ready(done)) m_impl->channels->submit(id, op, ref, std::move(done));
 }
-channel::LocalId Node::submit_op(const channel::ChannelId& id, const channel::Op& op, std::function<void(Rule)> refused_by) {
+channel::LocalId Node::submit_op(const channel::ChannelId& id, const channel::Op& op,
+                                 std::function<void(Rule)> refused_by) {
     if (m_impl->channels) return m_impl->channels->submit(id, op, std::move(refused_by));
     if (refused_by) refused_by(Rule::wallet_locked);
     return 0;
@@ -128,19 +170,32 @@ std::string Node::client_ref(const channel::ChannelId& id, std::uint64_t version
     return client_ref_of(reader(), id, version, index);
 }
 
-// --- time, chain, store -----------------------------------------------------------------------------------------------
+// --- time, chain, store
+// -----------------------------------------------------------------------------------------------
 
-std::uint64_t Node::now_ms() const { return m_impl->parts.now_ms; }
-std::uint64_t Node::chain_time_s() const { return m_impl->parts.chain_time_s; }
-channel::Context Node::context() const { return m_impl->parts.context(); }
+std::uint64_t Node::now_ms() const {
+    return m_impl->parts.now_ms;
+}
+std::uint64_t Node::chain_time_s() const {
+    return m_impl->parts.chain_time_s;
+}
+channel::Context Node::context() const {
+    return m_impl->parts.context();
+}
 bool Node::ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question) {
     return m_impl->questions != nullptr && m_impl->questions->post(std::move(question));
 }
 void Node::submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done) {
     if (m_impl->ready(done)) m_impl->transactions->submit(job, std::move(done));
 }
-void Node::persist(std::function<void(Database&)> job) { m_impl->store.outbox->persist(std::move(job)); }
-void Node::when_durable(std::function<void()> action) { m_impl->store.outbox->when_durable(std::move(action)); }
-Database& Node::reader() { return *m_impl->store.reader; }
+void Node::persist(std::function<void(Database&)> job) {
+    m_impl->store.outbox->persist(std::move(job));
+}
+void Node::when_durable(std::function<void()> action) {
+    m_impl->store.outbox->when_durable(std::move(action));
+}
+Database& Node::reader() {
+    return *m_impl->store.reader;
+}
 
 }  // namespace hedgerow::daemon

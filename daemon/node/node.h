@@ -12,18 +12,19 @@ namespace hedgerow::wallet {
 class EthClient;
 class Keyring;
 struct JobRequest;
-}
+}  // namespace hedgerow::wallet
 
 namespace hedgerow::daemon {
 
 class PackageSource;
 
-/// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post, run() and
-/// stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at once.
+/// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post,
+/// run() and stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at
+/// once.
 class Node {
   public:
-    /// Opens the store (StoreError) and restores every channel; nothing moves before run(). The hooks may be null and must outlive
-    /// the node.
+    /// Opens the store (StoreError) and restores every channel; nothing moves before run(). The hooks may be null and
+    /// must outlive the node.
     explicit Node(NodeOptions options);
     ~Node();
     Node(const Node&) = delete;
@@ -67,8 +68,10 @@ class Node {
     void wallet_send(const channel::Address& to, std::size_t asset, const channel::Amount& amount, const ClientRef& ref,
                      Answer<channel::TxHash> done);
 
-    // --- peers ---------------------------------------------------------------------------------------------------------
-    /// "<node id>@host:port"; stays connected until disconnect_peer. Answers when connected, or peer_unreachable after some seconds.
+    // --- peers
+    // ---------------------------------------------------------------------------------------------------------
+    /// "<node id>@host:port"; stays connected until disconnect_peer. Answers when connected, or peer_unreachable after
+    /// some seconds.
     void connect_peer(const std::string& uri, Answer<PeerInfo> done);
     [[nodiscard]] Result<void> disconnect_peer(const channel::NodeId& peer);
     [[nodiscard]] std::vector<PeerInfo> peers() const;
@@ -76,7 +79,8 @@ class Node {
     /// A message outside the channel machine (quotes); queued behind everything this turn persists.
     void send_to_peer(const channel::ChannelId& channel, channel::PeerMessage message);
 
-    // --- channels ------------------------------------------------------------------------------------------------------
+    // --- channels
+    // ------------------------------------------------------------------------------------------------------
     [[nodiscard]] const channel::Channel* find(const channel::ChannelId& id) const;
     /// Ascending by id; the pointers live until the turn ends.
     [[nodiscard]] std::vector<const channel::Channel*> channels() const;
@@ -101,20 +105,24 @@ class Node {
     void submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
     /// Same, for ops whose caller does not wait and has its own account of them (marks, fills): cheaper, no reference.
     /// The id is in OpAgreed::local_id of MarketHooks::on_agreed; `refused` is called where it is not done.
-    channel::LocalId submit_op(const channel::ChannelId& id, const channel::Op& op, std::function<void(channel::Rule)> refused);
+    channel::LocalId submit_op(const channel::ChannelId& id, const channel::Op& op,
+                               std::function<void(channel::Rule)> refused);
 
     /// At most `limit` (1 to 1,000) ops before `cursor`, newest first.
-    [[nodiscard]] Result<std::vector<HistoryItem>> history(const channel::ChannelId& id, HistoryCursor cursor, std::size_t limit);
+    [[nodiscard]] Result<std::vector<HistoryItem>> history(const channel::ChannelId& id, HistoryCursor cursor,
+                                                           std::size_t limit);
 
     /// The reference under which that op was asked for; empty for none.
     [[nodiscard]] std::string client_ref(const channel::ChannelId& id, std::uint64_t version, std::uint16_t index);
 
-    // --- time, chain, store --------------------------------------------------------------------------------------------
-    [[nodiscard]] std::uint64_t now_ms() const;       ///< of this turn
-    [[nodiscard]] std::uint64_t chain_time_s() const; ///< of the newest block
+    // --- time, chain, store
+    // --------------------------------------------------------------------------------------------
+    [[nodiscard]] std::uint64_t now_ms() const;        ///< of this turn
+    [[nodiscard]] std::uint64_t chain_time_s() const;  ///< of the newest block
     /// For the core's own arithmetic: balance_of, available_of, state_margin (channel/machine/apply.h).
     [[nodiscard]] channel::Context context() const;
-    /// Runs on the chain thread; what it returns runs on the node thread. False where too many wait, or before the first unlock.
+    /// Runs on the chain thread; what it returns runs on the node thread. False where too many wait, or before the
+    /// first unlock.
     [[nodiscard]] bool ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question);
     /// A transaction as a job of that id, once; answers when it was broadcast.
     void submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done);

@@ -20,24 +20,33 @@ constexpr std::uint64_t kIdleChainTickMs = 15'000;
 constexpr int kExitStore = 3;
 constexpr int kExitError = 4;
 
-channel::Hash separator_of(const NodeOptions& options) { return channel::domain_separator({options.chain_id, options.adjudicator}); }
+channel::Hash separator_of(const NodeOptions& options) {
+    return channel::domain_separator({options.chain_id, options.adjudicator});
+}
 
 }  // namespace
 
 Fault fault_of(WalletFault fault) {
     using rpc::NodeError;
     switch (fault) {
-        case WalletFault::wallet_exists: return rpc::from_node_error(NodeError::wallet_exists);
-        case WalletFault::wallet_missing: return rpc::from_node_error(NodeError::wallet_missing);
-        case WalletFault::wallet_locked: return rpc::from_rule(Rule::wallet_locked);
+        case WalletFault::wallet_exists:
+            return rpc::from_node_error(NodeError::wallet_exists);
+        case WalletFault::wallet_missing:
+            return rpc::from_node_error(NodeError::wallet_missing);
+        case WalletFault::wallet_locked:
+            return rpc::from_rule(Rule::wallet_locked);
         case WalletFault::wallet_password_wrong:
         case WalletFault::wallet_password_empty:
-        case WalletFault::wallet_password_too_long: return rpc::from_node_error(NodeError::wrong_password, wallet_fault_name(fault));
+        case WalletFault::wallet_password_too_long:
+            return rpc::from_node_error(NodeError::wrong_password, wallet_fault_name(fault));
         case WalletFault::mnemonic_word_count:
         case WalletFault::mnemonic_word_unknown:
-        case WalletFault::mnemonic_checksum_wrong: return rpc::from_node_error(NodeError::mnemonic_invalid, wallet_fault_name(fault));
-        case WalletFault::owner_unknown: return rpc::from_node_error(NodeError::address_unknown);
-        default: return rpc::from_node_error(NodeError::file_unusable, wallet_fault_name(fault));
+        case WalletFault::mnemonic_checksum_wrong:
+            return rpc::from_node_error(NodeError::mnemonic_invalid, wallet_fault_name(fault));
+        case WalletFault::owner_unknown:
+            return rpc::from_node_error(NodeError::address_unknown);
+        default:
+            return rpc::from_node_error(NodeError::file_unusable, wallet_fault_name(fault));
     }
 }
 
@@ -65,15 +74,22 @@ Node::Impl::Impl(NodeOptions given)
                 failed.store(true);
                 loop.stop();
             }),
-      parts{.options = options, .loop = loop, .outbox = *store.outbox, .reader = *store.reader, .separator = separator_of(options)} {
+      parts{.options = options,
+            .loop = loop,
+            .outbox = *store.outbox,
+            .reader = *store.reader,
+            .separator = separator_of(options)} {
     parts.now_ms = loop.now_ms();
     if (const auto halted = get_meta(*store.reader, "halted")) parts.halted = !halted->empty() && halted->front() != 0;
     start_loop();
 }
 
-Node::Impl::~Impl() { shut_down(); }
+Node::Impl::~Impl() {
+    shut_down();
+}
 
-// --- the loop ---------------------------------------------------------------------------------------------------------
+// --- the loop
+// ---------------------------------------------------------------------------------------------------------
 
 void Node::Impl::start_loop() {
     loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
@@ -135,9 +151,12 @@ void Node::Impl::shut_down() {
     if (!failed.load() && store.writer) store.writer->flush();
 }
 
-// --- wallet -----------------------------------------------------------------------------------------------------------
+// --- wallet
+// -----------------------------------------------------------------------------------------------------------
 
-bool Node::Impl::wallet_exists() const { return keys != nullptr || std::filesystem::exists(wallet_path()); }
+bool Node::Impl::wallet_exists() const {
+    return keys != nullptr || std::filesystem::exists(wallet_path());
+}
 
 void Node::Impl::with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then) {
     if (m_seed_busy) return then(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
@@ -185,7 +204,8 @@ void Node::Impl::restore_wallet(std::string password, std::string mnemonic, Answ
         [path = wallet_path(), password = std::move(password), mnemonic = std::move(mnemonic)]() mutable -> SeedResult {
             auto seed = wallet::MasterSeed::from_mnemonic(mnemonic);
             sodium_memzero(mnemonic.data(), mnemonic.size());
-            const auto created = seed ? wallet::create_seed_file(path, *seed, password) : wallet::WalletExpected<void>(channel::Unexpected{seed.error()});
+            const auto created = seed ? wallet::create_seed_file(path, *seed, password)
+                                      : wallet::WalletExpected<void>(channel::Unexpected{seed.error()});
             sodium_memzero(password.data(), password.size());
             if (!created) return channel::Unexpected{created.error()};
             return seed;
@@ -217,13 +237,15 @@ Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed) {
     return keys->owners().front();
 }
 
-// --- start ------------------------------------------------------------------------------------------------------------
+// --- start
+// ------------------------------------------------------------------------------------------------------------
 
 void Node::Impl::start(wallet::MasterSeed seed) {
     keys = std::make_unique<NodeKeys>(std::move(seed));
     parts.keys = keys.get();
     const channel::NodeId me = keys->keyring().identity().node_id();
-    if (const auto known = get_meta(*store.reader, "node_id"); known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
+    if (const auto known = get_meta(*store.reader, "node_id");
+        known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
         throw StoreError(StoreErrorKind::foreign_application, "the database belongs to another wallet");
     }
     store.outbox->persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
@@ -235,8 +257,8 @@ void Node::Impl::start(wallet::MasterSeed seed) {
     }
     start_chain();
     start_peers();
-    LOG_INFO("node", {"id", me}, {"port", transport->port()}, {"account", channel::checksum_address(keys->owners().front())},
-             {"channels", channels->all().size()});
+    LOG_INFO("node", {"id", me}, {"port", transport->port()},
+             {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->all().size()});
 }
 
 void Node::Impl::start_chain() {
@@ -249,10 +271,12 @@ void Node::Impl::start_chain() {
     loop.watch(questions->fd(), [this] { questions->run_completions(); });
     wallet::FeePolicy fees = options.fees;
     fees.confirmations = options.confirmations;
-    transactions = std::make_unique<TxService>(loop, *store.outbox, *chain, keys->transactions(), options.chain_id, fees);
+    transactions =
+        std::make_unique<TxService>(loop, *store.outbox, *chain, keys->transactions(), options.chain_id, fees);
     parts.transactions = transactions.get();
     if (const auto restored = transactions->restore(all_tx_jobs(*store.reader)); !restored) {
-        throw StoreError(StoreErrorKind::corrupt, std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
+        throw StoreError(StoreErrorKind::corrupt,
+                         std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
     }
 }
 
@@ -284,7 +308,9 @@ void Node::Impl::start_peers() {
     config.tracker = {options.chain_id, options.adjudicator, options.adjudicator_block, options.confirmations};
     config.poll_ms = options.chain_poll_ms;
     auto started = ChainFollower::start(make_http_transport(options.chain_url), config, std::move(cursor));
-    if (!started) throw StoreError(StoreErrorKind::corrupt, std::string("chain cursor: ").append(chain_fault_name(started.error().fault)));
+    if (!started)
+        throw StoreError(StoreErrorKind::corrupt,
+                         std::string("chain cursor: ").append(chain_fault_name(started.error().fault)));
     follower = std::move(*started);
     loop.watch(follower->fd(), [this] { chain_batches(); });
 
@@ -306,7 +332,8 @@ void Node::Impl::chain_batches() {
     }
 }
 
-// --- the node ---------------------------------------------------------------------------------------------------------
+// --- the node
+// ---------------------------------------------------------------------------------------------------------
 
 NodeInfo Node::Impl::info() const {
     NodeInfo out;
@@ -343,7 +370,9 @@ void Node::Impl::on_ready(const channel::NodeId& peer) {
     channels->on_ready(peer);
 }
 
-void Node::Impl::on_lost(const channel::NodeId& peer) { channels->on_lost(peer); }
+void Node::Impl::on_lost(const channel::NodeId& peer) {
+    channels->on_lost(peer);
+}
 
 void Node::Impl::on_message(const channel::NodeId& peer, channel::PeerMessage message) {
     std::visit(

@@ -60,6 +60,8 @@ struct NodeParts {
     }
 };
 
-[[nodiscard]] inline channel::Unexpected<Fault> refused(channel::Rule rule) { return channel::Unexpected{rpc::from_rule(rule)}; }
+[[nodiscard]] inline channel::Unexpected<Fault> refused(channel::Rule rule) {
+    return channel::Unexpected{rpc::from_rule(rule)};
+}
 
 }  // namespace hedgerow::daemon

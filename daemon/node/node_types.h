@@ -31,21 +31,21 @@ struct AssetInfo {
     std::string symbol;
     channel::Address token;  ///< zero: the chain's own coin
     std::uint8_t decimals = 18;
-    channel::Feed feed;      ///< zero: worth one USD
+    channel::Feed feed;  ///< zero: worth one USD
     std::uint16_t haircut_bps = 0;
 };
 
 /// What this node proposes, and the least and most that it accepts from others (spec 6.5).
 struct OpeningPolicy {
-    bool accept = true;                              ///< accept openings of others at all
-    std::vector<channel::Address> oracles;           ///< ascending
+    bool accept = true;                     ///< accept openings of others at all
+    std::vector<channel::Address> oracles;  ///< ascending
     std::uint8_t oracle_threshold = 0;
     std::uint32_t price_slot_s = 10;
     std::uint32_t price_grace_s = 600;
-    std::uint32_t dispute_period_s = 86'400;         ///< proposed
+    std::uint32_t dispute_period_s = 86'400;  ///< proposed
     std::uint32_t min_dispute_period_s = 60;
     std::uint32_t max_dispute_period_s = 30 * 86'400;
-    channel::Amount stale_penalty;                   ///< proposed, of assets[0]; another's may be at most max_stale_penalty
+    channel::Amount stale_penalty;  ///< proposed, of assets[0]; another's may be at most max_stale_penalty
     channel::Amount max_stale_penalty;
     channel::RiskTerms risk;
     std::size_t max_channels = 1'024;
@@ -57,16 +57,16 @@ struct NodeOptions {
     std::string chain_url;
     std::uint64_t chain_id = 0;
     channel::Address adjudicator;
-    std::uint64_t adjudicator_block = 0;             ///< first block that can hold its events
+    std::uint64_t adjudicator_block = 0;  ///< first block that can hold its events
     std::uint64_t confirmations = 6;
     std::uint32_t chain_poll_ms = 1'000;
     wallet::FeePolicy fees;
     TransportConfig transport;
-    std::string advertised_host;                     ///< in our URI; empty: the host that is listened on
-    std::vector<std::string> peers;                  ///< URIs to keep connected to
-    std::vector<AssetInfo> assets;                   ///< 1 to 8
+    std::string advertised_host;     ///< in our URI; empty: the host that is listened on
+    std::vector<std::string> peers;  ///< URIs to keep connected to
+    std::vector<AssetInfo> assets;   ///< 1 to 8
     OpeningPolicy opening;
-    std::vector<std::string> oracle_history_urls;    ///< HTTP bases of oracles, asked for packages that decide a dispute
+    std::vector<std::string> oracle_history_urls;  ///< HTTP bases of oracles, asked for packages that decide a dispute
     bool accept_stale_database = false;
 };
 

@@ -22,7 +22,9 @@ OpeningId random_opening() {
     return id;
 }
 
-channel::Hash salt_of(const channel::Secret& secret) { return channel::keccak256(secret.view()); }
+channel::Hash salt_of(const channel::Secret& secret) {
+    return channel::keccak256(secret.view());
+}
 
 const AssetInfo* known_asset(const NodeOptions& options, const channel::Asset& asset) {
     for (const AssetInfo& info : options.assets) {
@@ -31,14 +33,19 @@ const AssetInfo* known_asset(const NodeOptions& options, const channel::Asset& a
     return nullptr;
 }
 
-channel::Asset asset_terms(const AssetInfo& info) { return {info.token, info.feed, info.decimals, info.haircut_bps}; }
+channel::Asset asset_terms(const AssetInfo& info) {
+    return {info.token, info.feed, info.decimals, info.haircut_bps};
+}
 
-/// Every class must be one of ours, with rates that are ours or stricter; a longer list than ours offers what we cannot judge.
+/// Every class must be one of ours, with rates that are ours or stricter; a longer list than ours offers what we cannot
+/// judge.
 bool risk_acceptable(const channel::RiskTerms& ours, const channel::RiskTerms& theirs) {
     for (const channel::RiskClass& c : theirs.classes) {
         const channel::RiskClass* own = ours.find(c.underlying);
         if (own == nullptr || c.lot != own->lot) return false;
-        if (c.initial_bps < own->initial_bps || c.maintenance_bps < own->maintenance_bps || c.initial_bps < c.maintenance_bps) return false;
+        if (c.initial_bps < own->initial_bps || c.maintenance_bps < own->maintenance_bps ||
+            c.initial_bps < c.maintenance_bps)
+            return false;
         if (c.penalty_bps > own->penalty_bps) return false;
     }
     return theirs.funding_deadband_bps == ours.funding_deadband_bps && theirs.funding_cap_bps <= ours.funding_cap_bps &&
@@ -49,17 +56,20 @@ Rule judge_terms(const NodeOptions& options, const channel::Terms& terms) {
     const OpeningPolicy& policy = options.opening;
     for (const channel::Asset& asset : terms.assets) {
         const AssetInfo* info = known_asset(options, asset);
-        if (info == nullptr || info->feed != asset.feed || info->decimals != asset.decimals) return Rule::terms_unacceptable;
+        if (info == nullptr || info->feed != asset.feed || info->decimals != asset.decimals)
+            return Rule::terms_unacceptable;
         if (asset.haircut_bps < info->haircut_bps) return Rule::terms_unacceptable;
     }
     for (const channel::Address& oracle : terms.oracles) {
-        if (std::find(policy.oracles.begin(), policy.oracles.end(), oracle) == policy.oracles.end()) return Rule::oracles_unacceptable;
+        if (std::find(policy.oracles.begin(), policy.oracles.end(), oracle) == policy.oracles.end())
+            return Rule::oracles_unacceptable;
     }
     if (terms.oracle_threshold < policy.oracle_threshold) return Rule::oracles_unacceptable;
     if (terms.dispute_period < policy.min_dispute_period_s || terms.dispute_period > policy.max_dispute_period_s) {
         return Rule::dispute_period_out_of_range;
     }
-    if (terms.price_slot != policy.price_slot_s || terms.price_grace > policy.price_grace_s) return Rule::terms_unacceptable;
+    if (terms.price_slot != policy.price_slot_s || terms.price_grace > policy.price_grace_s)
+        return Rule::terms_unacceptable;
     return terms.stale_penalty > policy.max_stale_penalty ? Rule::terms_unacceptable : Rule::none;
 }
 
@@ -76,8 +86,10 @@ Rule judge_opening(const NodeOptions& options, const channel::OpenPropose& propo
                    const channel::PublicKey& signer_a) {
     if (!options.opening.accept) return Rule::terms_unacceptable;
     const channel::Terms& proposed = proposal.terms;
-    if (!proposed.owner_a.is_zero() || !proposed.signer_a.is_zero() || !proposed.salt.is_zero()) return Rule::unexpected_message;
-    if (!channel::is_valid_key(proposal.signer_b) || channel::address_of(proposal.signer_b) != proposed.signer_b) return Rule::wrong_signer;
+    if (!proposed.owner_a.is_zero() || !proposed.signer_a.is_zero() || !proposed.salt.is_zero())
+        return Rule::unexpected_message;
+    if (!channel::is_valid_key(proposal.signer_b) || channel::address_of(proposal.signer_b) != proposed.signer_b)
+        return Rule::wrong_signer;
     channel::Terms whole = proposed;
     whole.owner_a = owner_a;
     whole.signer_a = channel::address_of(signer_a);
@@ -87,19 +99,23 @@ Rule judge_opening(const NodeOptions& options, const channel::OpenPropose& propo
 }
 
 void Openings::restore() {
-    if (const auto next = get_meta(m_parts.reader, "next_signer")) m_next_signer = channel::wire_decode<std::uint32_t>(*next).value_or(0);
+    if (const auto next = get_meta(m_parts.reader, "next_signer"))
+        m_next_signer = channel::wire_decode<std::uint32_t>(*next).value_or(0);
     for (const KeyedBlob& row : all_openings(m_parts.reader)) {
         auto record = channel::wire_decode<Record>(row.value);
         if (!record) throw StoreError(StoreErrorKind::corrupt, "an opening that does not decode");
         // What was not stored as a channel bound nobody; the caller that waited is gone.
-        if (record->stage != Stage::proposed) m_records[record->id] = std::move(*record);
-        else m_parts.outbox.persist([id = record->id](Database& db) { delete_opening(db, id.view()); });
+        if (record->stage != Stage::proposed)
+            m_records[record->id] = std::move(*record);
+        else
+            m_parts.outbox.persist([id = record->id](Database& db) { delete_opening(db, id.view()); });
     }
 }
 
 std::uint32_t Openings::next_signer_index() {
     const std::uint32_t index = m_next_signer++;
-    m_parts.outbox.persist([value = channel::wire_encode(m_next_signer)](Database& db) { put_meta(db, "next_signer", value); });
+    m_parts.outbox.persist(
+        [value = channel::wire_encode(m_next_signer)](Database& db) { put_meta(db, "next_signer", value); });
     return index;
 }
 
@@ -134,10 +150,12 @@ channel::Expected<channel::Terms, Rule> Openings::terms_for(const OpenOrder& ord
         if (deposit.asset >= options.assets.size()) return channel::Unexpected{Rule::asset_out_of_range};
         if (deposit.amount.sign() <= 0) return channel::Unexpected{Rule::amount_must_be_positive};
         if (!deposit.amount.within_bits(channel::kNetBits)) return channel::Unexpected{Rule::amount_out_of_range};
-        if (std::find(assets.begin(), assets.end(), deposit.asset) != assets.end()) return channel::Unexpected{Rule::asset_duplicate};
+        if (std::find(assets.begin(), assets.end(), deposit.asset) != assets.end())
+            return channel::Unexpected{Rule::asset_duplicate};
         assets.push_back(deposit.asset);
     }
-    // The rest of what we deal in too, so that either side may add any of it later: a channel's assets are fixed for good.
+    // The rest of what we deal in too, so that either side may add any of it later: a channel's assets are fixed for
+    // good.
     for (std::size_t i = 0; i < options.assets.size(); ++i) {
         if (std::find(assets.begin(), assets.end(), i) == assets.end()) assets.push_back(i);
     }
@@ -190,7 +208,8 @@ void Openings::on_message(const NodeId& peer, const channel::OpenPropose& messag
     if (m_records.contains(message.opening)) return refuse(peer, message.opening, Rule::channel_exists);
     if (m_parts.keys->locked()) return refuse(peer, message.opening, Rule::wallet_locked);
     if (m_parts.halted) return refuse(peer, message.opening, Rule::node_halted);
-    const auto under_way = std::count_if(m_records.begin(), m_records.end(), [&](const auto& r) { return r.second.peer == peer; });
+    const auto under_way =
+        std::count_if(m_records.begin(), m_records.end(), [&](const auto& r) { return r.second.peer == peer; });
     const bool full = m_records.size() >= kMaxOpenings || static_cast<std::size_t>(under_way) >= kMaxPerPeer ||
                       m_parts.channels->count_not_closed() >= m_parts.options.opening.max_channels;
     if (full) return refuse(peer, message.opening, Rule::peer_limit);
@@ -227,7 +246,9 @@ void Openings::on_message(const NodeId& peer, const channel::OpenAccept& message
     record->terms.salt = salt_of(record->secret);
     record->their_key = message.signer_a;
     Rule rule = channel::is_valid_key(message.signer_a) ? channel::check_terms(record->terms) : Rule::bad_signature;
-    if (rule == Rule::none && m_parts.channels->find(channel::channel_id_of(record->terms, m_parts.separator)) != nullptr) rule = Rule::channel_exists;
+    if (rule == Rule::none &&
+        m_parts.channels->find(channel::channel_id_of(record->terms, m_parts.separator)) != nullptr)
+        rule = Rule::channel_exists;
     if (rule != Rule::none) {
         m_parts.peers->error(peer, {}, rule);
         return fail(message.opening, rule);
@@ -245,8 +266,8 @@ void Openings::on_message(const NodeId& peer, const channel::OpenRefuse& message
 }
 
 void Openings::begin_channel(const Record& record) {
-    m_parts.channels->add(channel::make_channel(record.terms, record.risk, first_marks(record.terms), m_parts.separator, record.me, record.peer,
-                                                record.their_key, record.secret),
+    m_parts.channels->add(channel::make_channel(record.terms, record.risk, first_marks(record.terms), m_parts.separator,
+                                                record.me, record.peer, record.their_key, record.secret),
                           record.signer_index);
 }
 
@@ -258,7 +279,8 @@ void Openings::become_open(const ChannelId& id) {
 
 void Openings::on_message(const NodeId& peer, const channel::OpenConfirm& message) {
     const ChannelId id = channel::channel_id_of(message.terms, m_parts.separator);
-    if (const channel::Channel* known = m_parts.channels->find(id); known != nullptr && known->peer == peer && known->me == Party::A) {
+    if (const channel::Channel* known = m_parts.channels->find(id);
+        known != nullptr && known->peer == peer && known->me == Party::A) {
         return m_parts.peers->send(peer, channel::OpenDone{message.opening, id});  // asked again after a lost answer
     }
     Record* record = find(message.opening, peer);
@@ -313,7 +335,8 @@ void Openings::tick() {
     for (const auto& [id, stage] : late) {
         auto waiting = m_waiting.extract(id);
         if (waiting.empty() || stage != Stage::confirmed) forget(id);
-        if (!waiting.empty()) waiting.mapped()(refused(Rule::timeout));  // it may still open later; nothing is deposited then
+        if (!waiting.empty())
+            waiting.mapped()(refused(Rule::timeout));  // it may still open later; nothing is deposited then
     }
 }
 

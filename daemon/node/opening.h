@@ -7,21 +7,23 @@
 
 namespace hedgerow::daemon {
 
-/// The opening handshake (spec 6.5): OpenPropose, OpenAccept or OpenRefuse, OpenConfirm, OpenDone. Neither side deposits before both have
-/// stored the terms and the secret.
+/// The opening handshake (spec 6.5): OpenPropose, OpenAccept or OpenRefuse, OpenConfirm, OpenDone. Neither side
+/// deposits before both have stored the terms and the secret.
 class Openings {
   public:
-    static constexpr std::size_t kMaxOpenings = 256;        ///< under way, of both roles
-    static constexpr std::size_t kMaxPerPeer = 8;           ///< asked of us and not finished
-    static constexpr std::uint64_t kTimeoutMs = 30'000;     ///< for an answer
-    static constexpr std::uint64_t kAcceptedMs = 600'000;   ///< how long an acceptance of ours stands
-    static constexpr std::uint64_t kConfirmedMs = 86'400'000;  ///< how long we ask the other side whether it has stored the channel
+    static constexpr std::size_t kMaxOpenings = 256;       ///< under way, of both roles
+    static constexpr std::size_t kMaxPerPeer = 8;          ///< asked of us and not finished
+    static constexpr std::uint64_t kTimeoutMs = 30'000;    ///< for an answer
+    static constexpr std::uint64_t kAcceptedMs = 600'000;  ///< how long an acceptance of ours stands
+    static constexpr std::uint64_t kConfirmedMs =
+        86'400'000;  ///< how long we ask the other side whether it has stored the channel
 
     explicit Openings(NodeParts& parts) : m_parts(parts) {}
 
     /// What was promised when the node stopped.
     void restore();
-    /// Proposes; answers with the channel when both sides have stored it. terms_unacceptable, peer_disconnected, timeout, ….
+    /// Proposes; answers with the channel when both sides have stored it. terms_unacceptable, peer_disconnected,
+    /// timeout, ….
     void open(const OpenOrder& order, Answer<channel::ChannelId> done);
 
     void on_ready(const channel::NodeId& peer);
@@ -48,8 +50,9 @@ class Openings {
         std::uint64_t created_ms = 0;
         static constexpr auto fields() {
             using channel::field;
-            return std::make_tuple(field("id", &Record::id), field("peer", &Record::peer), field("me", &Record::me), field("stage", &Record::stage),
-                                   field("terms", &Record::terms), field("risk", &Record::risk), field("theirKey", &Record::their_key),
+            return std::make_tuple(field("id", &Record::id), field("peer", &Record::peer), field("me", &Record::me),
+                                   field("stage", &Record::stage), field("terms", &Record::terms),
+                                   field("risk", &Record::risk), field("theirKey", &Record::their_key),
                                    field("secret", &Record::secret), field("signerIndex", &Record::signer_index),
                                    field("created", &Record::created_ms));
         }
@@ -72,10 +75,11 @@ class Openings {
     std::uint32_t m_next_signer = 0;
 };
 
-/// Whether we accept what a peer proposes: Rule::none, or the first of terms_unacceptable (assets, oracles, slot, grace, penalty or risk
-/// terms that are not ours or stricter), dispute_period_out_of_range, peer_limit, and check_terms's own.
-[[nodiscard]] channel::Rule judge_opening(const NodeOptions& options, const channel::OpenPropose& proposal, const channel::Address& owner_a,
-                                          const channel::PublicKey& signer_a);
+/// Whether we accept what a peer proposes: Rule::none, or the first of terms_unacceptable (assets, oracles, slot,
+/// grace, penalty or risk terms that are not ours or stricter), dispute_period_out_of_range, peer_limit, and
+/// check_terms's own.
+[[nodiscard]] channel::Rule judge_opening(const NodeOptions& options, const channel::OpenPropose& proposal,
+                                          const channel::Address& owner_a, const channel::PublicKey& signer_a);
 
 }  // namespace hedgerow::daemon
 

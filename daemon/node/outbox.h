@@ -8,12 +8,14 @@
 
 namespace hedgerow::daemon {
 
-/// Persist, then send (DESIGN 5.4): what one turn of the loop stores, across all channels, is one job of the writer; what it sends or
-/// reports waits until that job is durable. A turn that stores nothing still waits for those before it, so order holds.
+/// Persist, then send (DESIGN 5.4): what one turn of the loop stores, across all channels, is one job of the writer;
+/// what it sends or reports waits until that job is durable. A turn that stores nothing still waits for those before
+/// it, so order holds.
 class Outbox {
   public:
     using Action = std::function<void()>;
-    static constexpr std::size_t kMaxTurnsInFlight = 64;  ///< beyond: the loop takes no inputs until the store catches up
+    static constexpr std::size_t kMaxTurnsInFlight =
+        64;  ///< beyond: the loop takes no inputs until the store catches up
 
     explicit Outbox(Writer& writer) : m_writer(writer) {}
     Outbox(const Outbox&) = delete;
@@ -24,8 +26,8 @@ class Outbox {
     /// Runs on the node thread once everything persisted so far is durable, in order.
     void when_durable(Action action) { m_actions.push_back(std::move(action)); }
 
-    /// Hands the turn to the writer. True where actions ran at once, so that what they caused is waiting for another call.
-    /// Throws StoreError where the writer has failed.
+    /// Hands the turn to the writer. True where actions ran at once, so that what they caused is waiting for another
+    /// call. Throws StoreError where the writer has failed.
     bool end_turn();
 
     [[nodiscard]] std::size_t turns_in_flight() const { return m_in_flight; }

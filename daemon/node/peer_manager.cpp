@@ -62,10 +62,14 @@ void PeerManager::frame(const NodeId& peer, const channel::Bytes& bytes) {
 void PeerManager::hello(const NodeId& peer, const channel::Hello& hello) {
     Link& link = m_links[peer];
     Rule rule = Rule::none;
-    if (link.ready) rule = Rule::unexpected_message;
-    else if (hello.protocol != channel::kProtocolVersion) rule = Rule::protocol_version_unsupported;
-    else if (hello.chain_id != m_parts.options.chain_id) rule = Rule::wrong_chain;
-    else if (hello.adjudicator != m_parts.options.adjudicator) rule = Rule::wrong_contract;
+    if (link.ready)
+        rule = Rule::unexpected_message;
+    else if (hello.protocol != channel::kProtocolVersion)
+        rule = Rule::protocol_version_unsupported;
+    else if (hello.chain_id != m_parts.options.chain_id)
+        rule = Rule::wrong_chain;
+    else if (hello.adjudicator != m_parts.options.adjudicator)
+        rule = Rule::wrong_contract;
     if (rule != Rule::none) {
         LOG_WARN("hello refused", {"peer", peer}, {"rule", rule});
         return error(peer, {}, rule);
@@ -92,9 +96,10 @@ bool PeerManager::ready(const NodeId& peer) const {
 void PeerManager::send(const NodeId& peer, const channel::PeerMessage& message) {
     const auto link = m_links.find(peer);
     if (link == m_links.end()) return;
-    m_parts.outbox.when_durable([this, peer, session = link->second.session, frame = channel::wire_encode(message)]() mutable {
-        send_bytes(peer, session, std::move(frame));
-    });
+    m_parts.outbox.when_durable(
+        [this, peer, session = link->second.session, frame = channel::wire_encode(message)]() mutable {
+            send_bytes(peer, session, std::move(frame));
+        });
 }
 
 void PeerManager::send_bytes(const NodeId& peer, std::uint64_t session, channel::Bytes frame) {
@@ -118,13 +123,16 @@ void PeerManager::reset_link(const NodeId& peer) {
     }
 }
 
-void PeerManager::error(const NodeId& peer, const channel::ChannelId& channel, Rule rule) { send(peer, channel::PeerError{channel, rule}); }
+void PeerManager::error(const NodeId& peer, const channel::ChannelId& channel, Rule rule) {
+    send(peer, channel::PeerError{channel, rule});
+}
 
 void PeerManager::connect(const std::string& text, Answer<PeerInfo> done) {
     const auto uri = parse_peer_uri(text);
     if (!uri) return done(refused(uri.error()));
     if (m_waiters.size() >= kMaxWaiters) return done(refused(Rule::queue_full));
-    if (const auto dialled = m_transport.connect(uri->node_id, uri->host, uri->port); !dialled) return done(refused(dialled.error()));
+    if (const auto dialled = m_transport.connect(uri->node_id, uri->host, uri->port); !dialled)
+        return done(refused(dialled.error()));
     m_uris[uri->node_id] = text;
     m_parts.outbox.persist([id = uri->node_id, text](Database& db) { put_peer(db, id, text); });
     m_waiters.emplace(uri->node_id, Waiter{std::move(done), m_parts.now_ms + kConnectTimeoutMs});
@@ -179,7 +187,8 @@ void PeerManager::tick() {
         late.push_back(std::move(it->second));
         it = m_waiters.erase(it);
     }
-    for (const Waiter& waiter : late) waiter.done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::peer_unreachable)});
+    for (const Waiter& waiter : late)
+        waiter.done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::peer_unreachable)});
 }
 
 }  // namespace hedgerow::daemon

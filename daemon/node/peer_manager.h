@@ -7,10 +7,12 @@
 
 namespace hedgerow::daemon {
 
-/// Who is linked, whether Hello fits, and what each message is: decodes frames, answers bad ones by name and hands good ones on.
+/// Who is linked, whether Hello fits, and what each message is: decodes frames, answers bad ones by name and hands good
+/// ones on.
 class PeerManager {
   public:
-    /// What becomes of peers and their messages. A peer is `ready` when it runs this protocol on this chain and contract.
+    /// What becomes of peers and their messages. A peer is `ready` when it runs this protocol on this chain and
+    /// contract.
     class Events {
       public:
         virtual ~Events() = default;
@@ -25,7 +27,8 @@ class PeerManager {
 
     /// Everything that the transport has.
     void drain();
-    /// Queued behind what this turn persists, for the link of now: when it is lost the message is too (the next link begins anew).
+    /// Queued behind what this turn persists, for the link of now: when it is lost the message is too (the next link
+    /// begins anew).
     void send(const channel::NodeId& peer, const channel::PeerMessage& message);
     void error(const channel::NodeId& peer, const channel::ChannelId& channel, channel::Rule rule);
 

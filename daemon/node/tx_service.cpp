@@ -14,23 +14,30 @@ Fault fault_of(ChainFault fault, std::string_view detail) {
         case ChainFault::chain_response_too_large:
         case ChainFault::chain_response_malformed:
         case ChainFault::chain_response_unexpected:
-        case ChainFault::chain_block_unknown: return rpc::from_node_error(rpc::NodeError::chain_unreachable, detail);
+        case ChainFault::chain_block_unknown:
+            return rpc::from_node_error(rpc::NodeError::chain_unreachable, detail);
         case ChainFault::insufficient_funds:
-        case ChainFault::gas_reserve_needed: return rpc::from_node_error(rpc::NodeError::insufficient_funds, detail);
-        case ChainFault::client_ref_reused: return rpc::from_rule(channel::Rule::client_ref_reused);
-        case ChainFault::wallet_locked: return rpc::from_rule(channel::Rule::wallet_locked);
-        case ChainFault::job_limit: return rpc::from_node_error(rpc::NodeError::node_busy, detail);
+        case ChainFault::gas_reserve_needed:
+            return rpc::from_node_error(rpc::NodeError::insufficient_funds, detail);
+        case ChainFault::client_ref_reused:
+            return rpc::from_rule(channel::Rule::client_ref_reused);
+        case ChainFault::wallet_locked:
+            return rpc::from_rule(channel::Rule::wallet_locked);
+        case ChainFault::job_limit:
+            return rpc::from_node_error(rpc::NodeError::node_busy, detail);
         case ChainFault::transaction_reverted:
-        case ChainFault::execution_reverted: return rpc::from_node_error(rpc::NodeError::transaction_reverted, detail);
-        default: break;
+        case ChainFault::execution_reverted:
+            return rpc::from_node_error(rpc::NodeError::transaction_reverted, detail);
+        default:
+            break;
     }
     std::string text(chain_fault_name(fault));
     if (!detail.empty()) text.append(": ").append(detail);
     return rpc::from_chain_error(rpc::ChainError::transaction_rejected, text);
 }
 
-TxService::TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer, std::uint64_t chain_id,
-                     const wallet::FeePolicy& policy)
+TxService::TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer,
+                     std::uint64_t chain_id, const wallet::FeePolicy& policy)
     : m_loop(loop), m_outbox(outbox), m_chain(chain), m_manager(signer, chain_id, policy) {}
 
 wallet::ChainExpected<void> TxService::restore(const std::vector<std::string>& records) {
@@ -40,10 +47,13 @@ wallet::ChainExpected<void> TxService::restore(const std::vector<std::string>& r
     return {};
 }
 
-void TxService::submit(const wallet::JobRequest& request, Answer<channel::TxHash> done) { take(request, std::move(done), false); }
+void TxService::submit(const wallet::JobRequest& request, Answer<channel::TxHash> done) {
+    take(request, std::move(done), false);
+}
 
 void TxService::take(const wallet::JobRequest& request, Answer<channel::TxHash> done, bool second_try) {
-    if (m_waiters.size() + m_after_look.size() >= kMaxWaiters) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
+    if (m_waiters.size() + m_after_look.size() >= kMaxWaiters)
+        return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
     const auto accepted = m_manager.submit(request, m_loop.now_ms());
     if (!accepted && accepted.error().fault == ChainFault::gas_reserve_needed && !second_try) {
         // The balance it last saw may be old: look, then ask once more.
@@ -53,7 +63,8 @@ void TxService::take(const wallet::JobRequest& request, Answer<channel::TxHash> 
     if (!accepted) return done(channel::Unexpected{fault_of(accepted.error().fault, accepted.error().detail)});
     m_waiters.emplace(request.id, Waiter{std::move(done), m_loop.now_ms() + kWaitMs});
     if (*accepted) {
-        m_outbox.persist([id = request.id, record = m_manager.record(request.id)](Database& db) { put_tx_job(db, id, record); });
+        m_outbox.persist(
+            [id = request.id, record = m_manager.record(request.id)](Database& db) { put_tx_job(db, id, record); });
     }
     tick(m_loop.now_ms());
     if (!*accepted) answer_waiters(request.id);
@@ -70,12 +81,13 @@ void TxService::tick(std::uint64_t now_ms) {
     }
     m_observing = true;
     m_again = false;
-    const bool posted = m_chain.post([this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms)](wallet::EthClient& client) {
-        auto view = wallet::observe_chain(client, queries);
-        return ChainWorker::Completion([this, alive, view = std::move(view)] {
-            if (!alive.expired()) observed(view);
+    const bool posted = m_chain.post(
+        [this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms)](wallet::EthClient& client) {
+            auto view = wallet::observe_chain(client, queries);
+            return ChainWorker::Completion([this, alive, view = std::move(view)] {
+                if (!alive.expired()) observed(view);
+            });
         });
-    });
     if (!posted) m_observing = false;  // the next tick tries again
 }
 

@@ -13,23 +13,24 @@
 
 namespace hedgerow::daemon {
 
-/// Performs the transaction manager: asks the chain what it wants to know, makes its jobs durable, then broadcasts. Jobs survive a restart
-/// and happen once per id.
+/// Performs the transaction manager: asks the chain what it wants to know, makes its jobs durable, then broadcasts.
+/// Jobs survive a restart and happen once per id.
 class TxService {
   public:
     static constexpr std::size_t kMaxWaiters = 4'096;
-    static constexpr std::uint64_t kWaitMs = 60'000;  ///< for a broadcast; then the caller hears timeout, and the job goes on
+    static constexpr std::uint64_t kWaitMs =
+        60'000;  ///< for a broadcast; then the caller hears timeout, and the job goes on
     using Changed = std::function<void(const wallet::Job&)>;
 
-    TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer, std::uint64_t chain_id,
-              const wallet::FeePolicy& policy);
+    TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer,
+              std::uint64_t chain_id, const wallet::FeePolicy& policy);
     TxService(const TxService&) = delete;
     TxService& operator=(const TxService&) = delete;
 
     /// Jobs stored by an earlier run; before the first tick.
     [[nodiscard]] wallet::ChainExpected<void> restore(const std::vector<std::string>& records);
-    /// Accepts the job, or answers why not. The answer is the hash of the newest variant once one was broadcast, or the job's fault. A job
-    /// that exists already is the same job; one that has failed is answered with its fault.
+    /// Accepts the job, or answers why not. The answer is the hash of the newest variant once one was broadcast, or the
+    /// job's fault. A job that exists already is the same job; one that has failed is answered with its fault.
     void submit(const wallet::JobRequest& request, Answer<channel::TxHash> done);
     /// Accepts a job nobody waits for; a fault is logged by the caller's `refused` where given.
     void submit(const wallet::JobRequest& request);

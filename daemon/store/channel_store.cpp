@@ -8,7 +8,9 @@ using channel::ChannelId;
 
 namespace {
 
-[[noreturn]] void corrupt(const char* what) { throw StoreError(StoreErrorKind::corrupt, what); }
+[[noreturn]] void corrupt(const char* what) {
+    throw StoreError(StoreErrorKind::corrupt, what);
+}
 
 template <typename E>
 E enum_from(std::uint64_t number, const char* what) {
@@ -45,7 +47,8 @@ ClientRefRow read_client_ref(Query& q) {
     return row;
 }
 
-constexpr const char* kRefColumns = "SELECT ref, kind, request, outcome, channel, version, op, rule, result, created_ms FROM client_refs ";
+constexpr const char* kRefColumns =
+    "SELECT ref, kind, request, outcome, channel, version, op, rule, result, created_ms FROM client_refs ";
 
 std::vector<KeyedBlob> all_keyed(Database& db, const char* sql) {
     std::vector<KeyedBlob> out;
@@ -57,9 +60,11 @@ std::vector<KeyedBlob> all_keyed(Database& db, const char* sql) {
 }  // namespace
 
 void put_channel(Database& db, const ChannelRow& row, std::uint64_t now_ms) {
-    db.run("INSERT INTO channels (id, head, status, peer, agreed_version, created_ms) VALUES (?, ?, ?, ?, ?, ?) "
-           "ON CONFLICT (id) DO UPDATE SET head = excluded.head, status = excluded.status, agreed_version = excluded.agreed_version",
-           row.id, row.head, row.status, row.peer, row.agreed_version, now_ms);
+    db.run(
+        "INSERT INTO channels (id, head, status, peer, agreed_version, created_ms) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET head = excluded.head, status = excluded.status, agreed_version = "
+        "excluded.agreed_version",
+        row.id, row.head, row.status, row.peer, row.agreed_version, now_ms);
     db.run("DELETE FROM in_flight WHERE channel = ? AND version <= ?", row.id, row.agreed_version);
 }
 
@@ -73,25 +78,31 @@ std::vector<ChannelRow> all_channels(Database& db) {
     return out;
 }
 
-EncodedUpdate encode_update(const channel::PersistUpdate& persist, const channel::List<channel::Amount, channel::kMaxAssets>& net) {
-    return {persist.update.channel, persist.update.version, persist.is_void, channel::wire_encode(persist.update),
+EncodedUpdate encode_update(const channel::PersistUpdate& persist,
+                            const channel::List<channel::Amount, channel::kMaxAssets>& net) {
+    return {persist.update.channel,    persist.update.version, persist.is_void, channel::wire_encode(persist.update),
             channel::wire_encode(net), persist.after};
 }
 
 void put_update(Database& db, const EncodedUpdate& row) {
-    db.run("INSERT INTO updates (channel, version, is_void, body, net) VALUES (?, ?, ?, ?, ?) "
-           "ON CONFLICT (channel, version) DO UPDATE SET is_void = excluded.is_void, body = excluded.body, net = excluded.net",
-           row.channel, row.version, row.is_void, row.body, row.net);
+    db.run(
+        "INSERT INTO updates (channel, version, is_void, body, net) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (channel, version) DO UPDATE SET is_void = excluded.is_void, body = excluded.body, net = "
+        "excluded.net",
+        row.channel, row.version, row.is_void, row.body, row.net);
     if (row.after.empty()) return;
-    db.run("INSERT INTO in_flight (channel, version, after) VALUES (?, ?, ?) ON CONFLICT (channel, version) DO UPDATE SET after = excluded.after",
-           row.channel, row.version, row.after);
+    db.run(
+        "INSERT INTO in_flight (channel, version, after) VALUES (?, ?, ?) ON CONFLICT (channel, version) DO UPDATE SET "
+        "after = excluded.after",
+        row.channel, row.version, row.after);
 }
 
 std::vector<channel::PersistUpdate> in_flight_above(Database& db, const ChannelId& id, std::uint64_t version) {
     std::vector<channel::PersistUpdate> out;
-    Query q = db.query("SELECT u.body, u.is_void, u.net, f.after FROM in_flight f JOIN updates u USING (channel, version) "
-                       "WHERE f.channel = ? AND f.version > ? ORDER BY f.version",
-                       id, version);
+    Query q = db.query(
+        "SELECT u.body, u.is_void, u.net, f.after FROM in_flight f JOIN updates u USING (channel, version) "
+        "WHERE f.channel = ? AND f.version > ? ORDER BY f.version",
+        id, version);
     while (q.step()) {
         UpdateRow row = read_update(q);
         out.push_back({std::move(row.update), row.is_void, q.blob(3)});
@@ -101,17 +112,21 @@ std::vector<channel::PersistUpdate> in_flight_above(Database& db, const ChannelI
 
 std::vector<UpdateRow> updates_down_from(Database& db, const ChannelId& id, std::uint64_t version, std::size_t limit) {
     std::vector<UpdateRow> out;
-    Query q = db.query("SELECT body, is_void, net FROM updates WHERE channel = ? AND version <= ? ORDER BY version DESC LIMIT ?", id, version,
-                       limit);
+    Query q = db.query(
+        "SELECT body, is_void, net FROM updates WHERE channel = ? AND version <= ? ORDER BY version DESC LIMIT ?", id,
+        version, limit);
     while (q.step()) out.push_back(read_update(q));
     return out;
 }
 
 void put_client_ref(Database& db, const ClientRefRow& row) {
-    db.run("INSERT INTO client_refs (ref, kind, request, outcome, channel, version, op, rule, result, created_ms) "
-           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET outcome = excluded.outcome, channel = excluded.channel, "
-           "version = excluded.version, op = excluded.op, rule = excluded.rule, result = excluded.result",
-           row.ref, row.kind, row.request, row.outcome, row.channel, row.version, row.op, row.rule, row.result, row.created_ms);
+    db.run(
+        "INSERT INTO client_refs (ref, kind, request, outcome, channel, version, op, rule, result, created_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET outcome = excluded.outcome, channel = "
+        "excluded.channel, "
+        "version = excluded.version, op = excluded.op, rule = excluded.rule, result = excluded.result",
+        row.ref, row.kind, row.request, row.outcome, row.channel, row.version, row.op, row.rule, row.result,
+        row.created_ms);
 }
 
 std::optional<ClientRefRow> find_client_ref(Database& db, const std::string& ref) {
@@ -122,7 +137,8 @@ std::optional<ClientRefRow> find_client_ref(Database& db, const std::string& ref
 }
 
 std::string client_ref_of(Database& db, const ChannelId& id, std::uint64_t version, std::uint16_t index) {
-    Query q = db.query("SELECT ref FROM client_refs WHERE channel = ? AND version = ? AND op = ?", id, version, std::uint64_t{index});
+    Query q = db.query("SELECT ref FROM client_refs WHERE channel = ? AND version = ? AND op = ?", id, version,
+                       std::uint64_t{index});
     return q.step() ? q.text(0) : std::string();
 }
 
@@ -135,7 +151,8 @@ std::vector<ClientRefRow> pending_client_refs(Database& db) {
 }
 
 void put_meta(Database& db, const std::string& key, ByteView value) {
-    db.run("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+    db.run("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key,
+           value);
 }
 
 std::optional<Bytes> get_meta(Database& db, const std::string& key) {
@@ -145,22 +162,35 @@ std::optional<Bytes> get_meta(Database& db, const std::string& key) {
 }
 
 void put_opening(Database& db, ByteView opening, ByteView body, std::uint64_t now_ms) {
-    db.run("INSERT INTO openings (opening, body, created_ms) VALUES (?, ?, ?) ON CONFLICT (opening) DO UPDATE SET body = excluded.body",
-           opening, body, now_ms);
+    db.run(
+        "INSERT INTO openings (opening, body, created_ms) VALUES (?, ?, ?) ON CONFLICT (opening) DO UPDATE SET body = "
+        "excluded.body",
+        opening, body, now_ms);
 }
-void delete_opening(Database& db, ByteView opening) { db.run("DELETE FROM openings WHERE opening = ?", opening); }
-std::vector<KeyedBlob> all_openings(Database& db) { return all_keyed(db, "SELECT opening, body FROM openings"); }
+void delete_opening(Database& db, ByteView opening) {
+    db.run("DELETE FROM openings WHERE opening = ?", opening);
+}
+std::vector<KeyedBlob> all_openings(Database& db) {
+    return all_keyed(db, "SELECT opening, body FROM openings");
+}
 
 void put_signing_record(Database& db, const ChannelId& id, ByteView record) {
-    db.run("INSERT INTO signing_records (channel, record) VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET record = excluded.record", id,
-           record);
+    db.run(
+        "INSERT INTO signing_records (channel, record) VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET record = "
+        "excluded.record",
+        id, record);
 }
-std::vector<KeyedBlob> all_signing_records(Database& db) { return all_keyed(db, "SELECT channel, record FROM signing_records"); }
+std::vector<KeyedBlob> all_signing_records(Database& db) {
+    return all_keyed(db, "SELECT channel, record FROM signing_records");
+}
 
 void put_tx_job(Database& db, const std::string& id, const std::string& record) {
-    db.run("INSERT INTO tx_jobs (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record", id, record);
+    db.run("INSERT INTO tx_jobs (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record", id,
+           record);
 }
-void delete_tx_job(Database& db, const std::string& id) { db.run("DELETE FROM tx_jobs WHERE id = ?", id); }
+void delete_tx_job(Database& db, const std::string& id) {
+    db.run("DELETE FROM tx_jobs WHERE id = ?", id);
+}
 std::vector<std::string> all_tx_jobs(Database& db) {
     std::vector<std::string> out;
     Query q = db.query("SELECT record FROM tx_jobs ORDER BY id");
@@ -169,9 +199,12 @@ std::vector<std::string> all_tx_jobs(Database& db) {
 }
 
 void put_peer(Database& db, const channel::NodeId& id, const std::string& uri) {
-    db.run("INSERT INTO peers (node_id, uri) VALUES (?, ?) ON CONFLICT (node_id) DO UPDATE SET uri = excluded.uri", id, uri);
+    db.run("INSERT INTO peers (node_id, uri) VALUES (?, ?) ON CONFLICT (node_id) DO UPDATE SET uri = excluded.uri", id,
+           uri);
 }
-void delete_peer(Database& db, const channel::NodeId& id) { db.run("DELETE FROM peers WHERE node_id = ?", id); }
+void delete_peer(Database& db, const channel::NodeId& id) {
+    db.run("DELETE FROM peers WHERE node_id = ?", id);
+}
 std::vector<PeerRow> all_peers(Database& db) {
     std::vector<PeerRow> out;
     Query q = db.query("SELECT node_id, uri FROM peers");
@@ -189,9 +222,13 @@ std::optional<channel::Preimage> find_preimage(Database& db, const channel::Lock
 }
 
 void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t time_s) {
-    db.run("INSERT INTO revealed (hash, time_s) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET time_s = excluded.time_s", hash, time_s);
+    db.run(
+        "INSERT INTO revealed (hash, time_s) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET time_s = excluded.time_s",
+        hash, time_s);
 }
-void delete_revealed(Database& db, const channel::LockHash& hash) { db.run("DELETE FROM revealed WHERE hash = ?", hash); }
+void delete_revealed(Database& db, const channel::LockHash& hash) {
+    db.run("DELETE FROM revealed WHERE hash = ?", hash);
+}
 std::vector<channel::LockHash> all_revealed(Database& db) {
     std::vector<channel::LockHash> out;
     Query q = db.query("SELECT hash FROM revealed");
@@ -200,15 +237,20 @@ std::vector<channel::LockHash> all_revealed(Database& db) {
 }
 
 void put_package(Database& db, const PackageRow& row) {
-    db.run("INSERT INTO oracle_packages (feed, time_s, signer, body) VALUES (?, ?, ?, ?) ON CONFLICT (feed, time_s, signer) DO NOTHING",
-           row.feed, row.time_s, row.signer, row.body);
+    db.run(
+        "INSERT INTO oracle_packages (feed, time_s, signer, body) VALUES (?, ?, ?, ?) ON CONFLICT (feed, time_s, "
+        "signer) DO NOTHING",
+        row.feed, row.time_s, row.signer, row.body);
 }
 std::vector<PackageRow> packages_at(Database& db, const channel::Feed& feed, std::uint64_t time_s) {
     std::vector<PackageRow> out;
-    Query q = db.query("SELECT signer, body FROM oracle_packages WHERE feed = ? AND time_s = ? ORDER BY signer", feed, time_s);
+    Query q = db.query("SELECT signer, body FROM oracle_packages WHERE feed = ? AND time_s = ? ORDER BY signer", feed,
+                       time_s);
     while (q.step()) out.push_back({feed, time_s, q.fixed<channel::Address>(0), q.blob(1)});
     return out;
 }
-std::int64_t prune_packages(Database& db, std::uint64_t time_s) { return db.run("DELETE FROM oracle_packages WHERE time_s < ?", time_s); }
+std::int64_t prune_packages(Database& db, std::uint64_t time_s) {
+    return db.run("DELETE FROM oracle_packages WHERE time_s < ?", time_s);
+}
 
 }  // namespace hedgerow::daemon

@@ -7,10 +7,12 @@
 #include "channel/machine/channel.h"
 #include "daemon/store/database.h"
 
-/// Reads and writes of the node's tables (schema.h). Writers run inside a job of the store's writer; readers on any connection.
+/// Reads and writes of the node's tables (schema.h). Writers run inside a job of the store's writer; readers on any
+/// connection.
 namespace hedgerow::daemon {
 
-// --- channels and their updates -----------------------------------------------------------------------------------------
+// --- channels and their updates
+// -----------------------------------------------------------------------------------------
 
 struct ChannelRow {
     channel::ChannelId id;
@@ -42,11 +44,14 @@ struct EncodedUpdate {
                                           const channel::List<channel::Amount, channel::kMaxAssets>& net);
 void put_update(Database& db, const EncodedUpdate& row);
 /// What was in flight above `version`, ascending, for restore_channel; StoreError{corrupt} where a row does not decode.
-[[nodiscard]] std::vector<channel::PersistUpdate> in_flight_above(Database& db, const channel::ChannelId& id, std::uint64_t version);
+[[nodiscard]] std::vector<channel::PersistUpdate> in_flight_above(Database& db, const channel::ChannelId& id,
+                                                                  std::uint64_t version);
 /// At most `limit` rows at or below `version`, newest first.
-[[nodiscard]] std::vector<UpdateRow> updates_down_from(Database& db, const channel::ChannelId& id, std::uint64_t version, std::size_t limit);
+[[nodiscard]] std::vector<UpdateRow> updates_down_from(Database& db, const channel::ChannelId& id,
+                                                       std::uint64_t version, std::size_t limit);
 
-// --- client references ------------------------------------------------------------------------------------------------------
+// --- client references
+// ------------------------------------------------------------------------------------------------------
 
 enum class RefOutcome : std::uint8_t { pending = 0, done = 1, refused = 2 };
 
@@ -65,10 +70,12 @@ struct ClientRefRow {
 void put_client_ref(Database& db, const ClientRefRow& row);
 [[nodiscard]] std::optional<ClientRefRow> find_client_ref(Database& db, const std::string& ref);
 /// The reference under which the op at (channel, version, index) was asked for; empty for none.
-[[nodiscard]] std::string client_ref_of(Database& db, const channel::ChannelId& id, std::uint64_t version, std::uint16_t index);
+[[nodiscard]] std::string client_ref_of(Database& db, const channel::ChannelId& id, std::uint64_t version,
+                                        std::uint16_t index);
 [[nodiscard]] std::vector<ClientRefRow> pending_client_refs(Database& db);
 
-// --- small tables ------------------------------------------------------------------------------------------------------------
+// --- small tables
+// ------------------------------------------------------------------------------------------------------------
 
 void put_meta(Database& db, const std::string& key, channel::ByteView value);
 [[nodiscard]] std::optional<channel::Bytes> get_meta(Database& db, const std::string& key);

@@ -6,8 +6,8 @@ namespace hedgerow::daemon {
 
 namespace {
 
-// Numbers beyond 63 bits are 16-byte blobs; protocol structs are blobs in the wire codec (spec 6.1), so a column never says less than what
-// was signed.
+// Numbers beyond 63 bits are 16-byte blobs; protocol structs are blobs in the wire codec (spec 6.1), so a column never
+// says less than what was signed.
 constexpr const char* kVersion1 = R"sql(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -118,6 +118,8 @@ constexpr std::array<Migration, 1> kMigrations = {{{1, kVersion1}}};
 
 }  // namespace
 
-std::span<const Migration> node_schema() { return kMigrations; }
+std::span<const Migration> node_schema() {
+    return kMigrations;
+}
 
 }  // namespace hedgerow::daemon

@@ -6,7 +6,8 @@
 
 namespace hedgerow::daemon {
 
-/// The node's tables, as migrations from an empty database (DESIGN 12). Append only: a released migration never changes.
+/// The node's tables, as migrations from an empty database (DESIGN 12). Append only: a released migration never
+/// changes.
 [[nodiscard]] std::span<const Migration> node_schema();
 
 }  // namespace hedgerow::daemon

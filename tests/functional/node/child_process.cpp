@@ -41,7 +41,8 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::write(const std::string& line) {
     const std::string text = line + "\n";
-    if (::write(m_in, text.data(), text.size()) != static_cast<ssize_t>(text.size())) throw std::runtime_error("the child does not read");
+    if (::write(m_in, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        throw std::runtime_error("the child does not read");
 }
 
 std::string ChildProcess::read(int timeout_ms) {

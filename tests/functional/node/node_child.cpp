@@ -11,8 +11,8 @@
 #include "daemon/node/node_parts.h"
 #include "wallet/chain/contract_calls.h"
 
-/// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for the functional test.
-/// Arguments: datadir, chain URL, adjudicator, token, port.
+/// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for
+/// the functional test. Arguments: datadir, chain URL, adjudicator, token, port.
 namespace {
 
 using namespace hedgerow::channel;
@@ -64,7 +64,8 @@ std::string state_line(Node& node) {
     return fmt::format("{} {} {} {} {} {} {} {}", status_name(c->status), c->connected ? 1 : 0, c->agreed.state.version,
                        to_hex(c->agreed.digest), format_decimal(c->agreed.state.net[0].raw(), 0),
                        format_decimal(available_of(context, *c, c->agreed.state, Party::A, 0).raw(), 0),
-                       format_decimal(available_of(context, *c, c->agreed.state, Party::B, 0).raw(), 0), c->pending.size());
+                       format_decimal(available_of(context, *c, c->agreed.state, Party::B, 0).raw(), 0),
+                       c->pending.size());
 }
 
 /// `count` payments of `amount`, at most 64 at a time; answers "paid <ok> <refused> <last rule>".
@@ -84,14 +85,19 @@ struct PayRun {
             ++run->waiting;
             const Int128 sign = sign_of(c->me);
             const PayOp op{0, Amount::from_raw(sign * run->amount.raw()), {}};
-            run->node.submit_op(c->id, op, fmt::format("p{}-{}", run->node.now_ms(), run->to_start), [run](const Result<OpDone>& result) {
-                --run->waiting;
-                if (result) ++run->done;
-                else ++run->failed, run->rule = result.error().name;
-                run->node.loop().post_completion([run] { pump(run); });
-            });
+            run->node.submit_op(c->id, op, fmt::format("p{}-{}", run->node.now_ms(), run->to_start),
+                                [run](const Result<OpDone>& result) {
+                                    --run->waiting;
+                                    if (result)
+                                        ++run->done;
+                                    else
+                                        ++run->failed, run->rule = result.error().name;
+                                    run->node.loop().post_completion([run] { pump(run); });
+                                });
         }
-        if (run->to_start == 0 && run->waiting == 0) say(fmt::format("paid {} {} {}", run->done, run->failed, run->rule)), run->to_start = ~std::size_t{0} >> 1, run->waiting = 64;
+        if (run->to_start == 0 && run->waiting == 0)
+            say(fmt::format("paid {} {} {}", run->done, run->failed, run->rule)), run->to_start = ~std::size_t{0} >> 1,
+                                                                                  run->waiting = 64;
     }
 };
 
@@ -110,7 +116,8 @@ void command(Node& node, const std::string& line) {
         OpenOrder order;
         order.peer = *fixed_from_hex<NodeId>(a);
         order.deposits.push_back({0, number(b)});
-        node.open_channel(order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+        node.open_channel(
+            order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
     } else if (verb == "openwith") {
         OpenOrder order;
         order.peer = *fixed_from_hex<NodeId>(a);
@@ -123,7 +130,8 @@ void command(Node& node, const std::string& line) {
         } else {
             order.dispute_period_s = static_cast<std::uint32_t>(std::stoul(b));
         }
-        node.open_channel(order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+        node.open_channel(
+            order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
     } else if (verb == "deposit") {
         node.deposit(the_channel(node)->id, 0, number(a), b, tx);
     } else if (verb == "withdraw") {
@@ -135,7 +143,9 @@ void command(Node& node, const std::string& line) {
     } else if (verb == "payref") {
         const Channel* c = the_channel(node);
         const PayOp op{0, Amount::from_raw(sign_of(c->me) * number(a).raw()), {}};
-        node.submit_op(c->id, op, b, [](const Result<OpDone>& result) { say_result(result, result ? fmt::format("done {}", result->version) : ""); });
+        node.submit_op(c->id, op, b, [](const Result<OpDone>& result) {
+            say_result(result, result ? fmt::format("done {}", result->version) : "");
+        });
     } else if (verb == "state") {
         say(state_line(node));
     } else if (verb == "history") {
@@ -151,7 +161,8 @@ void command(Node& node, const std::string& line) {
         // The newest co-signed state of now as a challenge, for a test to submit later, when it is old.
         const Channel* c = the_channel(node);
         const SignedState& s = c->agreed;
-        say(to_hex(hedgerow::wallet::challenge_call(c->terms, c->secret, typed_state(s.state, c->id), {s.signature_a, s.signature_b}, {})));
+        say(to_hex(hedgerow::wallet::challenge_call(c->terms, c->secret, typed_state(s.state, c->id),
+                                                    {s.signature_a, s.signature_b}, {})));
     } else if (verb == "stop") {
         node.stop();
     } else {
@@ -176,8 +187,10 @@ int main(int argc, char** argv) {
         Node node(options_of(argv));
         const bool posted = node.loop().post([&node] {
             const auto opened = [](const auto& result) { say_result(result, "ready"); };
-            if (node.wallet_exists()) node.unlock_wallet("correct horse", opened);
-            else node.create_wallet("correct horse", opened);
+            if (node.wallet_exists())
+                node.unlock_wallet("correct horse", opened);
+            else
+                node.create_wallet("correct horse", opened);
         });
         if (!posted) return 2;
         std::thread commands([&node] { read_commands(node); });

@@ -16,7 +16,8 @@
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/erc20.h"
 
-/// Two nodes, each a process with its own database, against one Anvil: what issue 2 promises of the shell around the core.
+/// Two nodes, each a process with its own database, against one Anvil: what issue 2 promises of the shell around the
+/// core.
 namespace {
 
 using namespace hedgerow;
@@ -26,7 +27,9 @@ using test::ChildProcess;
 
 constexpr std::uint64_t kMinted = 1'000'000'000'000;
 
-std::string start_anvil_missing() { return "skipped: no Anvil; run npm ci --ignore-scripts"; }
+std::string start_anvil_missing() {
+    return "skipped: no Anvil; run npm ci --ignore-scripts";
+}
 
 /// The chain, the contract and a token.
 struct World {
@@ -35,7 +38,8 @@ struct World {
     Address token;
     std::filesystem::path directory;
 
-    explicit World(Anvil started) : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
+    explicit World(Anvil started)
+        : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
         std::string path = (std::filesystem::temp_directory_path() / "hedgerow-node-XXXXXX").string();
         REQUIRE(::mkdtemp(path.data()) != nullptr);
         directory = path;
@@ -44,7 +48,8 @@ struct World {
 
     Int128 balance(const Address& account) {
         const nlohmann::json call{{"to", to_hex(token)}, {"data", to_hex(wallet::erc20_balance_of_call(account))}};
-        const auto answer = from_hex(anvil.call("eth_call", nlohmann::json::array({call, "latest"})).get<std::string>());
+        const auto answer =
+            from_hex(anvil.call("eth_call", nlohmann::json::array({call, "latest"})).get<std::string>());
         return *wallet::read_uint256(*answer)->to_i128();
     }
     void pass_seconds(std::uint64_t seconds) {
@@ -63,12 +68,15 @@ struct StateLine {
 /// One node, whose process may be killed and started again.
 class TestNode {
   public:
-    TestNode(World& world, std::string name, std::uint16_t port) : m_world(world), m_name(std::move(name)), m_port(port) { start(); }
+    TestNode(World& world, std::string name, std::uint16_t port)
+        : m_world(world), m_name(std::move(name)), m_port(port) {
+        start();
+    }
 
     void start() {
-        m_process = std::make_unique<ChildProcess>(std::vector<std::string>{NODE_CHILD, (m_world.directory / m_name).string(), m_world.anvil.url(),
-                                                                            checksum_address(m_world.adjudicator), checksum_address(m_world.token),
-                                                                            std::to_string(m_port)});
+        m_process = std::make_unique<ChildProcess>(std::vector<std::string>{
+            NODE_CHILD, (m_world.directory / m_name).string(), m_world.anvil.url(),
+            checksum_address(m_world.adjudicator), checksum_address(m_world.token), std::to_string(m_port)});
         REQUIRE(m_process->read() == "ready");
         std::istringstream in(ask("info"));
         std::string account;
@@ -91,7 +99,8 @@ class TestNode {
     StateLine state() {
         StateLine out;
         std::istringstream in(ask("state"));
-        in >> out.status >> out.connected >> out.version >> out.digest >> out.net >> out.available_a >> out.available_b >> out.pending;
+        in >> out.status >> out.connected >> out.version >> out.digest >> out.net >> out.available_a >>
+            out.available_b >> out.pending;
         return out;
     }
     template <typename Condition>
@@ -100,7 +109,9 @@ class TestNode {
         StateLine now = state();
         while (!condition(now)) {
             const bool late = std::chrono::steady_clock::now() > end;
-            if (late) FAIL(m_name << ": still " << now.status << " connected " << now.connected << " version " << now.version << " net " << now.net);
+            if (late)
+                FAIL(m_name << ": still " << now.status << " connected " << now.connected << " version " << now.version
+                            << " net " << now.net);
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
             now = state();
         }
@@ -126,17 +137,25 @@ void open_between(TestNode& alice, TestNode& bob) {
     INFO(opened);
     REQUIRE(opened.starts_with("0x"));
     REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
-    alice.wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000; });
-    bob.wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000; });
+    alice.wait_until([](const StateLine& s) {
+        return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
+    });
+    bob.wait_until([](const StateLine& s) {
+        return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
+    });
 }
 
-bool settled(const StateLine& a, const StateLine& b) { return a.version == b.version && a.digest == b.digest && a.pending == 0 && b.pending == 0; }
+bool settled(const StateLine& a, const StateLine& b) {
+    return a.version == b.version && a.digest == b.digest && a.pending == 0 && b.pending == 0;
+}
 
 void wait_equal(TestNode& alice, TestNode& bob) {
     alice.wait_until([&](const StateLine& s) { return settled(s, bob.state()); });
 }
 
-std::uint16_t free_port(std::uint16_t offset) { return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000); }
+std::uint16_t free_port(std::uint16_t offset) {
+    return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000);
+}
 
 }  // namespace
 
@@ -313,8 +332,9 @@ TEST_CASE("a database that another process has open is refused by name") {
     }
     World world(std::move(*anvil));
     TestNode alice(world, "alice", free_port(9));
-    ChildProcess second({NODE_CHILD, (world.directory / "alice").string(), world.anvil.url(), checksum_address(world.adjudicator),
-                         checksum_address(world.token), std::to_string(free_port(10))});
+    ChildProcess second({NODE_CHILD, (world.directory / "alice").string(), world.anvil.url(),
+                         checksum_address(world.adjudicator), checksum_address(world.token),
+                         std::to_string(free_port(10))});
     CHECK_THROWS_AS((void)second.read(), std::runtime_error);
     CHECK(second.wait() == 3);
     CHECK(alice.ask("state") == "none");

@@ -78,7 +78,9 @@ TEST_CASE("loop: a task may unwatch itself") {
 
 namespace {
 std::atomic<std::uint64_t> g_now{1'000};
-std::uint64_t test_clock() { return g_now.load(); }
+std::uint64_t test_clock() {
+    return g_now.load();
+}
 }  // namespace
 
 TEST_CASE("loop: timers run when due, once or again, and do not catch up") {

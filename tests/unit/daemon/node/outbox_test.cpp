@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <poll.h>
+#include <filesystem>
 
 #include "daemon/node/outbox.h"
 #include "daemon/store/channel_store.h"
@@ -40,7 +40,9 @@ struct Store {
     }
 };
 
-channel::Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+channel::Bytes bytes(std::string_view text) {
+    return {text.begin(), text.end()};
+}
 
 }  // namespace
 
