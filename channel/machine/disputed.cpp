@@ -6,7 +6,8 @@ namespace {
 
 void stop_operating(const Turn& turn) {
     Channel& channel = turn.channel;
-    if (channel.is_leader()) leader_drop_queue(turn, Rule::channel_disputed);
+    if (channel.is_leader()) return leader_drop_queue(turn, Rule::channel_disputed);
+    follower_reject_unsigned(turn, Rule::channel_disputed);  // or a challenge taken back would find us signing what we report refused here
     for (const Proposal& proposal : channel.proposals) turn.emit(OpRefused{proposal.local_id, Rule::channel_disputed});
     channel.proposals.clear();
 }

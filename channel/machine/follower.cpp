@@ -55,15 +55,6 @@ Fault apply_update(const Turn& turn, PendingUpdate& pending, const std::vector<R
     return {};
 }
 
-/// What was applied since the last agreed version, and cannot be signed, is refused from its first version on.
-void reject_unsigned(const Turn& turn, Rule rule) {
-    Channel& channel = turn.channel;
-    const std::uint64_t first = channel.pending.front().update.version;
-    channel.pending.clear();
-    channel.tip = channel.agreed.state;
-    reject(turn, first, kMaxOpsPerUpdate, rule);
-}
-
 void send_proposals(const Turn& turn) {
     Channel& channel = turn.channel;
     Propose propose{channel.id, 0, {}};
@@ -134,6 +125,15 @@ void follower_update(const Turn& turn, const Update& update, const std::vector<R
     channel.pending.push_back(std::move(pending));
 }
 
+void follower_reject_unsigned(const Turn& turn, Rule rule) {
+    Channel& channel = turn.channel;
+    if (channel.pending.empty()) return;
+    const std::uint64_t first = channel.pending.front().update.version;
+    channel.pending.clear();
+    channel.tip = channel.agreed.state;
+    reject(turn, first, kMaxOpsPerUpdate, rule);
+}
+
 void follower_flush(const Turn& turn) {
     Channel& channel = turn.channel;
     if (channel.connected) send_proposals(turn);
@@ -141,7 +141,7 @@ void follower_flush(const Turn& turn) {
     PendingUpdate& last = channel.pending.back();
     if (!last.update.signature) return;  // the signature is due on the last of a burst; it is on its way
     last.digest = state_digest(last.after, channel.id, channel.separator);
-    if (!signed_by_peer(channel, last.digest, *last.update.signature)) return reject_unsigned(turn, Rule::bad_signature);
+    if (!signed_by_peer(channel, last.digest, *last.update.signature)) return follower_reject_unsigned(turn, Rule::bad_signature);
     channel.awaiting_signature = true;
     turn.emit(SignState{last.update.version, last.digest});
 }

@@ -46,6 +46,8 @@ void follower_local_op(const Turn& turn, const LocalOp& input);
 void follower_refuse(const Turn& turn, const Refuse& refuse);
 void follower_update(const Turn& turn, const Update& update, const std::vector<Rule>& verdicts);
 void follower_flush(const Turn& turn);
+/// What was applied since the last agreed version, and is not to be signed, is refused from its first version on.
+void follower_reject_unsigned(const Turn& turn, Rule rule);
 void follower_signed(const Turn& turn, const StateSigned& input);
 
 // agreed.cpp

@@ -97,6 +97,8 @@ struct Side {
     std::vector<Rule> faults;
     std::vector<Effect> other;  ///< everything else, in order
     bool linked_out = true;     ///< false: what it sends is lost
+    std::vector<Withdraw> withdraws_signed;  ///< for the other side
+    std::deque<PeerMessage> sent;            ///< the last messages that left, for replays
 
     explicit Side(std::uint8_t seed) : key(seed) {}
 };
@@ -150,6 +152,7 @@ struct Pair {
                 run(side, CloseSigned{side.key.sign(digest_of(close->close, side.channel.separator))});
             } else if (const auto* withdraw = std::get_if<SignWithdraw>(&effect)) {
                 ASSERT(status == Status::open || status == Status::closing);
+                side.withdraws_signed.push_back(withdraw->withdraw);
                 if (linked) side.outbox.push_back(WithdrawSignature{withdraw->withdraw, side.key.sign(digest_of(withdraw->withdraw, side.channel.separator))});
             } else if (std::holds_alternative<PersistHead>(effect)) {
                 side.head = encode_head(side.channel);
@@ -190,6 +193,8 @@ struct Pair {
         // Through the codec, as on the wire.
         const auto message = wire_decode<PeerMessage>(wire_encode(from.outbox.front()));
         ASSERT(message.has_value());
+        from.sent.push_back(from.outbox.front());
+        if (from.sent.size() > 64) from.sent.pop_front();
         from.outbox.pop_front();
         run(&from == &a ? b : a, FromPeer{*message, judge(*message)});
         return true;
@@ -222,8 +227,10 @@ struct Pair {
     }
     /// Delivers and flushes until nothing moves.
     void settle() {
+        int rounds = 0;
         for (bool moved = true; moved;) {
             moved = false;
+            ASSERT(++rounds < 10'000);  // two sides must not argue for ever
             run(a, Flush{});
             run(b, Flush{});
             while (deliver_one(a)) moved = true;

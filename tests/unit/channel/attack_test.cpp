@@ -247,6 +247,22 @@ TEST_CASE("attack: a leader cannot have a payment reported refused and do it all
     CHECK(pair.b.agreed_ids.contains(id) != pair.b.refused.contains(id));
 }
 
+TEST_CASE("attack: what a dispute refused is not done when the dispute is taken back") {
+    Pair pair;
+    const LocalId id = pair.submit(Party::B, pay(-5));
+    pair.run(pair.b, Flush{});
+    deliver_all(pair, pair.b);
+    pair.run(pair.a, Flush{});
+    deliver_all(pair, pair.a);  // B has applied it
+    pair.run(pair.b, ChainDispute{1, 100, 0, Party::A});
+    REQUIRE(pair.b.refused.contains(id));
+    pair.run(pair.b, ChainDisputeGone{});
+    pair.settle();
+    CHECK(pair.a.channel.agreed.state.net[0].is_zero());
+    CHECK(pair.attempt(Party::B, pay(-7)) == Rule::none);
+    CHECK(pair.same());
+}
+
 TEST_CASE("attack: an op of a version that the follower refused, yet can still enforce, is not reported refused") {
     Pair pair;
     const LocalId good = pair.submit(Party::A, pay(1));
