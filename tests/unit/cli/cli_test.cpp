@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -94,6 +96,25 @@ std::string file_text(const fs::path& path) {
     out << file.rdbuf();
     return out.str();
 }
+
+}  // namespace
+
+namespace {
+
+/// A port that refuses connections and that nobody else can get meanwhile: bound, not listening.
+struct DeadPort {
+    int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    DeadPort() {
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+        REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    }
+    ~DeadPort() { ::close(fd); }
+    [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)); }
+};
 
 }  // namespace
 
@@ -245,9 +266,8 @@ TEST_CASE("cli: exit codes and what stands on standard error") {
     CHECK(node.cli({"node", "info", "--token-file", (node.directory / "token").string()}) == cli::kDone);
     CHECK(node.cli({"node", "stop", "--token-file", (node.directory / "token").string()}) == cli::kUnauthorised);
     CHECK(node.cli({"call", "no_such_method"}) == cli::kNotDone);
-    const std::string url = node.server->url();
-    node.server->stop();
-    CHECK(node.cli({"node", "info", "--rpc", url}) == cli::kCannotConnect);
+    const DeadPort dead;
+    CHECK(node.cli({"node", "info", "--rpc", dead.url()}) == cli::kCannotConnect);
     CHECK(node.err.str().find("hedgerowd") != std::string::npos);
 }
 

@@ -61,12 +61,12 @@ TEST_CASE("keystore: round trip") {
     CHECK(export_keystore(key, std::string(1025, 'x'), kCheap).error() == WalletFault::wallet_password_too_long);
 }
 
-TEST_CASE("keystore: the default cost is 262144, 1, 8") {
+TEST_CASE("keystore: the default cost is Geth's: 262144, 8, 1") {
     const json parsed = json::parse(export_keystore(key_one(), kPassword).value());
     const json& parameters = parsed.at("/crypto/kdfparams"_json_pointer);
     CHECK(parameters.at("n") == 262'144);
-    CHECK(parameters.at("r") == 1);
-    CHECK(parameters.at("p") == 8);
+    CHECK(parameters.at("r") == 8);
+    CHECK(parameters.at("p") == 1);
     CHECK(fault_of(parsed) == WalletFault::count_);
 }
 
