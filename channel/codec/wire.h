@@ -13,9 +13,13 @@
 
 /// The one binary codec of peers and store (spec 6.1). Canonical: every value has exactly one encoding, and a decoder
 /// refuses all others. u8, bool and enums are one byte; wider unsigned integers are LEB128 (least number of bytes); signed
-/// amounts are zigzag, then LEB128; fixed bytes are raw; lists, text and blobs have a length before them; optional is 0/1
+/// amounts are zigzag, then LEB128, and below 2^126 (kWireBits); fixed bytes are raw; lists, text and blobs have a length before them; optional is 0/1
 /// and the value; a variant is its index and the value; a struct is its members in order.
 namespace hedgerow::channel {
+
+/// No amount, price or quantity of this size or more is read: far above every limit of spec 1.6, and so small that the sum, difference or absolute
+/// value of two numbers that were read stays within 128 bits. What a peer sends can so never reach the assertions of Fixed by itself.
+inline constexpr int kWireBits = 126;
 
 /// UTF-8 or ASCII text of at most Max bytes.
 template <std::size_t Max>
@@ -175,6 +179,7 @@ void wire_read(Reader& in, T& value) {
         value = static_cast<T>(number);
     } else if constexpr (IsFixedNumber<T>::value) {
         value = T::from_raw(in.zigzag());
+        if (!value.within_bits(kWireBits)) in.fail(Rule::field_out_of_range);
     } else if constexpr (IsFixedBytes<T>::value) {
         const ByteView bytes = in.raw(T::kSize);
         if (in.ok()) value = *T::from(bytes);

@@ -398,7 +398,7 @@ Rule apply(const OpScope&, ChannelState& state, Party, const TermsOp& op) {
             if (op.risk.classes[j].underlying == c.underlying) return Rule::terms_unacceptable;
         }
     }
-    if (op.risk.max_in_doubt.sign() < 0 || op.risk.ack_timeout_ms == 0) return Rule::terms_unacceptable;
+    if (op.risk.max_in_doubt.sign() < 0 || !op.risk.max_in_doubt.within_bits(kWireBits) || op.risk.ack_timeout_ms == 0) return Rule::terms_unacceptable;
     for (const PositionEntry& e : state.positions) {
         if (op.risk.find(e.position.underlying) == nullptr) return Rule::terms_unacceptable;
     }

@@ -84,6 +84,7 @@ void follower_local_op(const Turn& turn, const LocalOp& input) {
     Channel& channel = turn.channel;
     Rule rule = may_operate(turn);
     if (rule == Rule::none && channel.proposals.size() >= kMaxProposals) rule = Rule::queue_full;
+    if (rule == Rule::none && !wire_decode<Op>(wire_encode(input.op))) rule = Rule::amount_out_of_range;  // the leader could not even read it
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
     // Numbers begin at the time, so that a restarted follower never reuses one for another op.
     const std::uint64_t floor = std::max(channel.tip.proposals_done + 1, turn.context.now_ms << 20);

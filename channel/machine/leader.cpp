@@ -20,7 +20,7 @@ bool has_room(const Channel& channel, std::size_t limit) { return next_version(c
 bool void_is_due(const Turn& turn) {
     const Channel& channel = turn.channel;
     if (!channel.pending.back().is_void) return false;
-    const std::uint64_t again_ms = channel.void_tried_ms + channel.agreed.state.risk.ack_timeout_ms / 2;
+    const std::uint64_t again_ms = channel.void_tried_ms + channel.agreed.state.risk.ack_timeout_ms / 4;
     return channel.void_tried_ms == 0 || turn.context.now_ms >= again_ms;
 }
 

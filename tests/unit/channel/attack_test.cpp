@@ -203,6 +203,18 @@ TEST_CASE("attack: numbers at the ends of 128 bits are refused by name in every 
     }
 }
 
+TEST_CASE("attack: numbers whose sum or absolute value could leave 128 bits are not even read") {
+    const Int128 edge = static_cast<Int128>(1) << kWireBits;
+    for (const Int128 raw : {edge - 1, 1 - edge}) CHECK(wire_decode<Amount>(wire_encode(Amount::from_raw(raw))).has_value());
+    for (const Int128 raw : {edge, -edge, kLeast, kLeast + 1, kMost}) {
+        const auto read = wire_decode<Amount>(wire_encode(Amount::from_raw(raw)));
+        REQUIRE_FALSE(read.has_value());
+        CHECK(read.error() == Rule::field_out_of_range);
+    }
+    Pair pair;
+    CHECK(pair.attempt(Party::B, PayOp{0, Amount::from_raw(-edge), {}}) == Rule::amount_out_of_range);  // told at once, not left hanging
+}
+
 TEST_CASE("attack: nothing is signed for a channel that is disputed, recovering or final, whatever still arrives") {
     Pair pair;
     const std::uint64_t deadline = pair.context.now_ms / 1000 + 1000;

@@ -34,8 +34,8 @@ struct World {
 Int128 strange(World& w) {
     static constexpr Int128 kOne = 1;
     switch (w.roll(8)) {
-        case 0: return static_cast<Int128>(static_cast<Uint128>(1) << 127);
-        case 1: return static_cast<Int128>((static_cast<Uint128>(1) << 127) - 1);
+        case 0: return 1 - (kOne << 126);  // the ends of what decodes
+        case 1: return (kOne << 126) - 1;
         case 2: return (kOne << 96) - static_cast<Int128>(w.roll(2));
         case 3: return -(kOne << 120) + static_cast<Int128>(w.roll(2));
         case 4: return 0;
