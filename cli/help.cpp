@@ -19,8 +19,8 @@ constexpr std::size_t kWidth = 96;
 
 constexpr std::string_view kGlobalOptions =
     "Options, anywhere on the line:\n"
-    "  --rpc URL        the node (default: $HEDGEROW_RPC, or http://127.0.0.1:9745)\n"
-    "  --datadir DIR    the node's data directory, which holds the cookie file\n"
+    "  --rpc URL        the node (default: $HEDGEROW_RPC, or what the data directory says)\n"
+    "  --datadir DIR    the node's data directory: its cookie, and where it serves\n"
     "                   (default: $HEDGEROW_DATADIR, or ~/.hedgerow)\n"
     "  --cookie FILE    the cookie file (default: $HEDGEROW_COOKIE, or DIR/.cookie)\n"
     "  --token-file F   a file with a scoped token, used instead of the cookie\n"

@@ -26,6 +26,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What the node of that data directory serves, as it says itself while it runs; else the default port.
+std::string url_of(const std::filesystem::path& datadir) {
+    std::ifstream file(datadir / rpc::kUrlFileName);
+    std::string url;
+    if (std::getline(file, url) && !url.empty()) return url;
+    return fmt::format("http://127.0.0.1:{}", rpc::kDefaultRpcPort);
+}
+
+
 constexpr std::size_t kMaxSecret = 4096;
 constexpr std::size_t kMaxPages = 100'000;
 
@@ -107,8 +116,7 @@ channel::Expected<rpc::RpcClientOptions, std::string> client_options(const Globa
     const fs::path home = environment.variable("HOME").value_or(".");
     const fs::path datadir = first_set(options.datadir, environment, "HEDGEROW_DATADIR", (home / ".hedgerow").string());
     rpc::RpcClientOptions out;
-    out.url = first_set(options.rpc_url, environment, "HEDGEROW_RPC",
-                        fmt::format("http://127.0.0.1:{}", rpc::kDefaultRpcPort));
+    out.url = first_set(options.rpc_url, environment, "HEDGEROW_RPC", url_of(datadir));
     // A data directory that was named wins over a cookie that merely is in the environment.
     const std::string beside = (datadir / rpc::kCookieFileName).string();
     out.cookie_path = !options.datadir.empty() && options.cookie.empty()

@@ -22,7 +22,7 @@ struct CallError {
 };
 
 struct RpcClientOptions {
-    std::string url;                    ///< http://127.0.0.1:9745
+    std::string url;                    ///< http://127.0.0.1:9736
     std::filesystem::path cookie_path;  ///< read when first needed, and again after a 401: the node may have restarted
     std::string bearer_token = {};      ///< instead of the cookie
     HttpClientOptions http = {};

@@ -13,8 +13,10 @@
 
 namespace hedgerow::rpc {
 
-inline constexpr std::uint16_t kDefaultRpcPort = 9745;
+inline constexpr std::uint16_t kDefaultRpcPort = 9736;
 inline constexpr std::string_view kCookieFileName = ".cookie";
+/// In the data directory while the node runs: the URL that it serves, for clients that are told the directory only.
+inline constexpr std::string_view kUrlFileName = "rpc.url";
 
 /// A GET route beside the JSON-RPC one, such as /healthz; called on a server thread.
 struct Route {

@@ -117,7 +117,7 @@ struct App::Impl {
         start_oracles(config);
         server = std::make_unique<rpc::RpcServer>(rpc_options(config), dispatcher);
         LOG_INFO("rpc", {"url", server->url()}, {"cookie", server->cookie_path().string()});
-        write_url(config.datadir / "rpc.url");
+        write_url(config.datadir / rpc::kUrlFileName);
     }
 
     ~Impl() {
