@@ -48,8 +48,12 @@ bool risk_acceptable(const channel::RiskTerms& ours, const channel::RiskTerms& t
             return false;
         if (c.penalty_bps > own->penalty_bps) return false;
     }
-    return theirs.funding_deadband_bps == ours.funding_deadband_bps && theirs.funding_cap_bps <= ours.funding_cap_bps &&
-           theirs.ack_timeout_ms >= ours.ack_timeout_ms / 2 && theirs.max_in_doubt <= ours.max_in_doubt;
+    // What a follower may hold back, and for how long, is an option against us (spec 6.7): a limit of 0 is none, a long
+    // time-out a long option.
+    const bool bounded = theirs.max_in_doubt.sign() >= 0 && (ours.max_in_doubt.is_zero() || !theirs.max_in_doubt.is_zero());
+    const bool timely = theirs.ack_timeout_ms >= ours.ack_timeout_ms / 2 && theirs.ack_timeout_ms / 2 <= ours.ack_timeout_ms;
+    return bounded && timely && (ours.max_in_doubt.is_zero() || theirs.max_in_doubt <= ours.max_in_doubt) &&
+           theirs.funding_deadband_bps == ours.funding_deadband_bps && theirs.funding_cap_bps <= ours.funding_cap_bps;
 }
 
 Rule judge_terms(const NodeOptions& options, const channel::Terms& terms) {
@@ -117,6 +121,20 @@ std::uint32_t Openings::next_signer_index() {
     m_parts.outbox.persist(
         [value = channel::wire_encode(m_next_signer)](Database& db) { put_meta(db, "next_signer", value); });
     return index;
+}
+
+void Openings::raise_next_signer(std::uint32_t number) {
+    if (number <= m_next_signer) return;
+    m_next_signer = number;
+    m_parts.outbox.persist(
+        [value = channel::wire_encode(m_next_signer)](Database& db) { put_meta(db, "next_signer", value); });
+}
+
+std::uint32_t signer_number_from_clock(std::uint64_t now_ms) {
+    constexpr std::uint64_t kEpochS = 1'700'000'000;
+    constexpr std::uint64_t kHighest = (1ULL << 31) - (1ULL << 20);  // leaves room for a million more
+    const std::uint64_t now_s = now_ms / 1000;
+    return static_cast<std::uint32_t>(std::min(kHighest, now_s > kEpochS ? now_s - kEpochS : 0));
 }
 
 void Openings::store(const Record& record) {

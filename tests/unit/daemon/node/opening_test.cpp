@@ -103,6 +103,18 @@ TEST_CASE("opening: everything else has a name") {
         c.proposal.terms.assets[1].haircut_bps = 999;
         CHECK(c.judge() == Rule::terms_unacceptable);
     }
+    SUBCASE("no limit of what may be in doubt") {
+        c.options.opening.risk.max_in_doubt = Usd16::from_raw(5);
+        CHECK(c.judge() == Rule::terms_unacceptable);
+    }
+    SUBCASE("a negative limit") {
+        c.proposal.risk.max_in_doubt = Usd16::from_raw(-1);
+        CHECK(c.judge() == Rule::terms_unacceptable);
+    }
+    SUBCASE("a time-out of weeks") {
+        c.proposal.risk.ack_timeout_ms = 4'000'000'000;
+        CHECK(c.judge() == Rule::terms_unacceptable);
+    }
     SUBCASE("a stranger as oracle") {
         c.proposal.terms.oracles[2] = address(13);
         CHECK(c.judge() == Rule::oracles_unacceptable);
