@@ -6,9 +6,10 @@
 
 using namespace hedgerow::testing;
 
-/// Random schedules in which one side's messages are replayed, withheld, and joined by mutated copies, signed wherever a liar could sign them.
-/// Whatever is tried, the honest side's agreed state stays enforceable, it signs no version twice (the harness asserts it), it never owes what it
-/// did not give, and after the lies the two agree again or say why not.
+/// Random schedules in which one side's messages are replayed, withheld, and joined by mutated copies, signed wherever
+/// a liar could sign them. Whatever is tried, the honest side's agreed state stays enforceable, it signs no version
+/// twice (the harness asserts it), it never owes what it did not give, and after the lies the two agree again or say
+/// why not.
 
 namespace {
 
@@ -20,11 +21,15 @@ struct World {
     Party liar;
     bool derivatives;
     unsigned lie_every;  ///< of so many steps
-    Funds chain;  ///< what is true on chain
+    Funds chain;         ///< what is true on chain
     std::size_t checked = 0;
 
     World(unsigned seed, Party who)
-        : rng(seed), liar(who), derivatives(seed % 2 == 0), lie_every(seed % 3 == 0 ? 4 : 30), chain(pair.a.channel.funds_seen) {}
+        : rng(seed),
+          liar(who),
+          derivatives(seed % 2 == 0),
+          lie_every(seed % 3 == 0 ? 4 : 30),
+          chain(pair.a.channel.funds_seen) {}
 
     unsigned roll(unsigned n) { return static_cast<unsigned>(rng() % n); }
     Side& honest() { return pair.side(other(liar)); }
@@ -34,12 +39,18 @@ struct World {
 Int128 strange(World& w) {
     static constexpr Int128 kOne = 1;
     switch (w.roll(8)) {
-        case 0: return 1 - (kOne << 126);  // the ends of what decodes
-        case 1: return (kOne << 126) - 1;
-        case 2: return (kOne << 96) - static_cast<Int128>(w.roll(2));
-        case 3: return -(kOne << 120) + static_cast<Int128>(w.roll(2));
-        case 4: return 0;
-        default: return static_cast<Int128>(static_cast<std::int64_t>(w.rng())) - (kOne << 31);
+        case 0:
+            return 1 - (kOne << 126);  // the ends of what decodes
+        case 1:
+            return (kOne << 126) - 1;
+        case 2:
+            return (kOne << 96) - static_cast<Int128>(w.roll(2));
+        case 3:
+            return -(kOne << 120) + static_cast<Int128>(w.roll(2));
+        case 4:
+            return 0;
+        default:
+            return static_cast<Int128>(static_cast<std::int64_t>(w.rng())) - (kOne << 31);
     }
 }
 
@@ -69,16 +80,21 @@ Op random_derivative(World& w) {
             if (w.roll(20) == 0) op.fee = Amount::from_raw(strange(w));
             return op;
         }
-        case 1: case 2: {
+        case 1:
+        case 2: {
             const PositionEntry* entry = w.honest().channel.tip.find_position(feed("BTC_USD-PERPETUAL"));
             if (entry != nullptr && w.roll(4) != 0) {
-                return LiquidateOp{entry->position.instrument, coins(entry->position.quantity.sign() > 0 ? -0.001 : 0.001), entry->position.mark};
+                return LiquidateOp{entry->position.instrument,
+                                   coins(entry->position.quantity.sign() > 0 ? -0.001 : 0.001), entry->position.mark};
             }
-            const Quantity size = w.roll(10) == 0 ? Quantity::from_raw(strange(w)) : coins((static_cast<double>(w.roll(200)) - 100) / (w.roll(2) == 0 ? 1'000 : 20'000));
+            const Quantity size =
+                w.roll(10) == 0 ? Quantity::from_raw(strange(w))
+                                : coins((static_cast<double>(w.roll(200)) - 100) / (w.roll(2) == 0 ? 1'000 : 20'000));
             return LiquidateOp{feed("BTC_USD-PERPETUAL"), size, entry == nullptr ? usd(price) : entry->position.mark};
         }
         default:
-            if (w.roll(20) == 0) return MarkOp{feed("BTC_USD-PERPETUAL"), Price::from_raw(strange(w)), Price::from_raw(strange(w))};
+            if (w.roll(20) == 0)
+                return MarkOp{feed("BTC_USD-PERPETUAL"), Price::from_raw(strange(w)), Price::from_raw(strange(w))};
             return mark(price, price + static_cast<double>(w.roll(200)) - 100);
     }
 }
@@ -88,34 +104,52 @@ Op random_op(World& w, Party origin) {
     const auto asset = static_cast<std::uint8_t>(w.roll(30) == 0 ? w.roll(256) : w.roll(2));
     const Secretive secret = secretive(w);
     switch (w.roll(w.derivatives ? 20 : 15)) {
-        case 0: case 1: case 2: case 3: {
+        case 0:
+        case 1:
+        case 2:
+        case 3: {
             PayOp op{asset, amount(w, origin), Text<kMaxMemo>(std::string_view(w.roll(8) == 0 ? "no" : ""))};
             return op;
         }
-        case 4: case 5: {
+        case 4:
+        case 5: {
             const Party giver = w.roll(2) == 0 ? Party::A : Party::B;
-            return SwapOp{asset, amount(w, giver), static_cast<std::uint8_t>(1 - asset % 2), amount(w, other(giver)), {}};
+            return SwapOp{
+                asset, amount(w, giver), static_cast<std::uint8_t>(1 - asset % 2), amount(w, other(giver)), {}};
         }
-        case 6: case 7: return LockOp{{secret.hash, now + w.roll(60), asset, amount(w, origin)}};
-        case 8: case 9: return FulfilOp{secret.hash, secret.preimage};
-        case 10: case 11: return CancelOp{secret.hash};
-        case 12: return WithdrawOp{w.roll(10) == 0 ? other(origin) : origin, asset, amount(w, Party::A), now + w.roll(40)};
-        case 13: return CloseOp{now + (w.roll(4) == 0 ? w.roll(15) : 0)};
+        case 6:
+        case 7:
+            return LockOp{{secret.hash, now + w.roll(60), asset, amount(w, origin)}};
+        case 8:
+        case 9:
+            return FulfilOp{secret.hash, secret.preimage};
+        case 10:
+        case 11:
+            return CancelOp{secret.hash};
+        case 12:
+            return WithdrawOp{w.roll(10) == 0 ? other(origin) : origin, asset, amount(w, Party::A), now + w.roll(40)};
+        case 13:
+            return CloseOp{now + (w.roll(4) == 0 ? w.roll(15) : 0)};
         case 14: {
             RiskTerms risk = sample_risk();
             if (w.roll(4) == 0) risk.classes[0].lot = Quantity::from_raw(strange(w));
             if (w.roll(2) == 0) risk.max_in_doubt = Usd16::from_raw(static_cast<Int128>(1) << 60);
             return risk.classes[0].lot.is_zero() ? Op(CancelOp{secret.hash}) : Op(TermsOp{risk});
         }
-        default: return random_derivative(w);
+        default:
+            return random_derivative(w);
     }
 }
 
-// --- lies -------------------------------------------------------------------------------------------------------------------
+// --- lies
+// -------------------------------------------------------------------------------------------------------------------
 
-std::uint64_t near(World& w, std::uint64_t n) { return w.roll(10) == 0 ? ~std::uint64_t{0} - w.roll(3) : n + w.roll(5) - std::min<std::uint64_t>(n, 2); }
+std::uint64_t near(World& w, std::uint64_t n) {
+    return w.roll(10) == 0 ? ~std::uint64_t{0} - w.roll(3) : n + w.roll(5) - std::min<std::uint64_t>(n, 2);
+}
 
-/// The signature that a lying leader would make: on what the honest follower will compute, if it takes the update at all.
+/// The signature that a lying leader would make: on what the honest follower will compute, if it takes the update at
+/// all.
 void sign_like_leader(World& w, Update& update) {
     Channel copy = w.honest().channel;
     Effects effects;
@@ -135,7 +169,8 @@ PeerMessage lie_update(World& w) {
         OpEntry entry{0, random_op(w, w.liar)};
         if (!victim.proposals.empty() && w.roll(2) == 0) {
             const Proposal& p = victim.proposals[w.roll(static_cast<unsigned>(victim.proposals.size()))];
-            entry = {w.roll(5) == 0 ? near(w, p.number) : p.number, w.roll(5) == 0 ? random_op(w, other(w.liar)) : p.op};
+            entry = {w.roll(5) == 0 ? near(w, p.number) : p.number,
+                     w.roll(5) == 0 ? random_op(w, other(w.liar)) : p.op};
         }
         u.ops.push_back(entry);
     }
@@ -156,9 +191,11 @@ PeerMessage lie_ack(World& w) {
 
 Funds lie_about_funds(World& w) {
     Funds funds = w.chain;
-    for (List<Amount, kMaxAssets>* list : {&funds.deposit_a, &funds.deposit_b, &funds.withdrawn_a, &funds.withdrawn_b}) {
+    for (List<Amount, kMaxAssets>* list :
+         {&funds.deposit_a, &funds.deposit_b, &funds.withdrawn_a, &funds.withdrawn_b}) {
         for (Amount& a : *list) {
-            if (w.roll(3) == 0) a = w.roll(4) == 0 ? Amount::from_raw(strange(w)) : units(static_cast<long>(w.roll(2'000'000'000)));
+            if (w.roll(3) == 0)
+                a = w.roll(4) == 0 ? Amount::from_raw(strange(w)) : units(static_cast<long>(w.roll(2'000'000'000)));
         }
         if (w.roll(40) == 0) list->pop_back();
     }
@@ -167,7 +204,8 @@ Funds lie_about_funds(World& w) {
 
 Reestablish lie_reestablish(World& w) {
     const Channel& victim = w.honest().channel;
-    Reestablish out{victim.id, near(w, victim.agreed.state.version), victim.agreed.digest, near(w, victim.highest_signed), std::nullopt};
+    Reestablish out{victim.id, near(w, victim.agreed.state.version), victim.agreed.digest,
+                    near(w, victim.highest_signed), std::nullopt};
     for (const PendingUpdate& p : victim.pending) {
         if (p.update.version == out.agreed && w.roll(2) == 0) out.signature = w.lying().key.sign(p.digest);
     }
@@ -182,18 +220,23 @@ HandOver lie_hand_over(World& w) {
     state.refresh_derived();
     const Signature theirs = w.lying().key.sign(state_digest(state, victim.id, victim.separator));
     const bool a = w.liar == Party::A;
-    return {Blob<(1 << 16)>(ByteView(wire_encode(state))), victim.id, a ? theirs : victim.agreed.signature_a, a ? victim.agreed.signature_b : theirs};
+    return {Blob<(1 << 16)>(ByteView(wire_encode(state))), victim.id, a ? theirs : victim.agreed.signature_a,
+            a ? victim.agreed.signature_b : theirs};
 }
 
 PeerMessage lie(World& w) {
     const Channel& victim = w.honest().channel;
     const bool leads = w.liar == Party::A;
     switch (w.roll(12)) {
-        case 0: return FundsSeen{victim.id, lie_about_funds(w)};
-        case 1: return lie_reestablish(w);
-        case 2: return lie_hand_over(w);
+        case 0:
+            return FundsSeen{victim.id, lie_about_funds(w)};
+        case 1:
+            return lie_reestablish(w);
+        case 2:
+            return lie_hand_over(w);
         case 3: {
-            Close close{victim.id, near(w, victim.highest_signed + 1), victim.agreed.state.net, w.pair.context.now_ms / 1000 + w.roll(100)};
+            Close close{victim.id, near(w, victim.highest_signed + 1), victim.agreed.state.net,
+                        w.pair.context.now_ms / 1000 + w.roll(100)};
             if (victim.close && w.roll(2) == 0) close = victim.close->close;
             return CloseSignature{close, w.lying().key.sign(digest_of(close, victim.separator))};
         }
@@ -203,11 +246,20 @@ PeerMessage lie(World& w) {
             const Withdraw withdraw{victim.id, w.roll(8) == 0 ? w.liar : victim.me, asset, a.total, a.deadline};
             return WithdrawSignature{withdraw, w.lying().key.sign(digest_of(withdraw, victim.separator))};
         }
-        case 5: case 6: case 7:
-            if (leads) return Refuse{victim.id, victim.proposals.empty() ? w.roll(9) : victim.proposals.front().number, static_cast<Rule>(w.roll(20))};
-            return Reject{victim.id, victim.pending.empty() ? 1 : victim.pending[w.roll(static_cast<unsigned>(victim.pending.size()))].update.version,
-                          static_cast<std::uint16_t>(w.roll(3) == 0 ? kMaxOpsPerUpdate : w.roll(3)), static_cast<Rule>(w.roll(20))};
-        default: break;
+        case 5:
+        case 6:
+        case 7:
+            if (leads)
+                return Refuse{victim.id, victim.proposals.empty() ? w.roll(9) : victim.proposals.front().number,
+                              static_cast<Rule>(w.roll(20))};
+            return Reject{victim.id,
+                          victim.pending.empty()
+                              ? 1
+                              : victim.pending[w.roll(static_cast<unsigned>(victim.pending.size()))].update.version,
+                          static_cast<std::uint16_t>(w.roll(3) == 0 ? kMaxOpsPerUpdate : w.roll(3)),
+                          static_cast<Rule>(w.roll(20))};
+        default:
+            break;
     }
     if (leads) return lie_update(w);
     if (w.roll(2) == 0) return lie_ack(w);
@@ -227,7 +279,8 @@ std::optional<PeerMessage> turned(World& w) {
     return message ? std::optional(*message) : std::nullopt;
 }
 
-// --- what must hold -----------------------------------------------------------------------------------------------------------
+// --- what must hold
+// -----------------------------------------------------------------------------------------------------------
 
 /// The contract takes it, with both signatures (spec 1.6).
 void check_enforceable(const Side& side) {
@@ -239,16 +292,19 @@ void check_enforceable(const Side& side) {
     REQUIRE(address_of(*recover(s.digest, s.signature_a)) == c.terms.signer_a);
     REQUIRE(address_of(*recover(s.digest, s.signature_b)) == c.terms.signer_b);
     REQUIRE(decode_state(wire_encode(s.state), c.terms).has_value());
-    for (const PositionEntry& e : s.state.positions) REQUIRE((e.position.expiry <= kMaxExpiry && e.position.expiry % c.terms.price_slot == 0));
+    for (const PositionEntry& e : s.state.positions)
+        REQUIRE((e.position.expiry <= kMaxExpiry && e.position.expiry % c.terms.price_slot == 0));
     for (const LockEntry& e : s.state.locks) REQUIRE(e.lock.expiry <= kMaxExpiry);
 }
 
-/// The liar has given no more than it has, even if it uses every Withdraw that the honest side ever signed and time still allows.
+/// The liar has given no more than it has, even if it uses every Withdraw that the honest side ever signed and time
+/// still allows.
 void check_covered(World& w, std::size_t asset) {
     const Channel& c = w.honest().channel;
     Amount taken = w.chain.withdrawn(w.liar)[asset];
     for (const Withdraw& signed_one : w.honest().withdraws_signed) {
-        if (signed_one.asset == asset && signed_one.deadline > w.pair.context.confirmed_chain_time_s) taken = std::max(taken, signed_one.total);
+        if (signed_one.asset == asset && signed_one.deadline > w.pair.context.confirmed_chain_time_s)
+            taken = std::max(taken, signed_one.total);
     }
     const Amount net = w.liar == Party::A ? c.agreed.state.net[asset] : -c.agreed.state.net[asset];
     REQUIRE((w.chain.deposit(w.liar)[asset] - taken - net - c.agreed.state.locked_by(w.liar, asset)).sign() >= 0);
@@ -269,12 +325,14 @@ void check(World& w) {
     }
 }
 
-// --- the schedule ---------------------------------------------------------------------------------------------------------------
+// --- the schedule
+// ---------------------------------------------------------------------------------------------------------------
 
 void pass_time(World& w) {
     w.pair.context.now_ms += w.roll(30) == 0 ? w.roll(20'000) : w.roll(50);
     w.pair.context.chain_time_s = w.pair.context.now_ms / 1000;
-    if (w.roll(4) == 0) w.pair.context.confirmed_chain_time_s = w.pair.context.chain_time_s - w.roll(3);
+    std::uint64_t& confirmed = w.pair.context.confirmed_chain_time_s;
+    if (w.roll(4) == 0) confirmed = std::max(confirmed, w.pair.context.chain_time_s - w.roll(3));
 }
 
 /// Either side uses a Withdraw that the other signed, while it lasts; both see it confirmed.
@@ -331,27 +389,47 @@ void happen(World& w) {
     const Party party = w.roll(2) == 0 ? Party::A : Party::B;
     Side& side = pair.side(party);
     switch (w.roll(20)) {
-        case 0: case 1: case 2: case 3: pair.submit(party, random_op(w, party)); return;
-        case 4: case 5: case 6: pair.run(side, Flush{}); return;
-        case 7: case 8: case 9: case 10: case 11:
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+            pair.submit(party, random_op(w, party));
+            return;
+        case 4:
+        case 5:
+        case 6:
+            pair.run(side, Flush{});
+            return;
+        case 7:
+        case 8:
+        case 9:
+        case 10:
+        case 11:
             for (unsigned n = w.roll(5); n > 0; --n) pair.deliver_one(side);
             return;
         case 12:
             if (w.roll(20) == 0) dispute(w);
             return;
-        case 13: case 14: case 15:
+        case 13:
+        case 14:
+        case 15:
             if (w.roll(12) == 0) return catch_up(w);
             if (w.roll(w.lie_every) == 0 && !w.lying().outbox.empty()) w.lying().outbox.pop_front();  // withheld
             return;
-        case 16: pair.run(side, Tick{}); return;
+        case 16:
+            pair.run(side, Tick{});
+            return;
         case 17:
-            if (!pair.linked) pair.link();
-            else if (w.roll(pair.a.channel.connected && pair.b.channel.connected ? 10 : 2) == 0) pair.unlink();
+            if (!pair.linked)
+                pair.link();
+            else if (w.roll(pair.a.channel.connected && pair.b.channel.connected ? 10 : 2) == 0)
+                pair.unlink();
             return;
         case 18:
             if (w.roll(8) == 0) pair.crash(side);
             return;
-        default: withdraw_on_chain(w);
+        default:
+            withdraw_on_chain(w);
     }
 }
 
@@ -363,8 +441,8 @@ void make_up(World& w) {
     pair.link();
     pair.settle();
     check(w);
-    const bool named = !pair.a.faults.empty() || !pair.b.faults.empty() || pair.a.channel.status != Status::open || pair.b.channel.status != Status::open ||
-                       !pair.a.channel.connected || !pair.b.channel.connected;
+    const bool named = !pair.a.faults.empty() || !pair.b.faults.empty() || pair.a.channel.status != Status::open ||
+                       pair.b.channel.status != Status::open || !pair.a.channel.connected || !pair.b.channel.connected;
     const bool waiting = !pair.a.channel.pending.empty();  // the leader's clock runs: it takes it to the chain
     CHECK((pair.same() || named || waiting));
 }

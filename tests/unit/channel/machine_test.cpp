@@ -384,6 +384,29 @@ TEST_CASE("machine: a leader left without an answer past three time-outs takes t
     CHECK(std::holds_alternative<SubmitChallenge>(pair.a.other.back()));
 }
 
+namespace {
+/// Everything that is not a payment, a trade or a mark.
+Op other_op(Pair& pair, Party party, std::mt19937& rng) {
+    const std::uint64_t now = pair.context.now_ms / 1000;
+    const int sign = party == Party::A ? 1 : -1;
+    Preimage preimage;
+    preimage.data[0] = static_cast<std::uint8_t>(rng() % 8);
+    LockHash hash;
+    hash.data = keccak256(preimage.view()).data;
+    const auto size = static_cast<long>(1 + rng() % 1000);
+    switch (rng() % 9) {
+        case 0: return SwapOp{0, units(size * sign), 1, units(-size * sign), {}};
+        case 1: case 2: return LockOp{{hash, now + rng() % 30, static_cast<std::uint8_t>(rng() % 2), units(size * sign)}};
+        case 3: return FulfilOp{hash, preimage};
+        case 4: return CancelOp{hash};
+        case 5: return WithdrawOp{party, 0, units(size), now + 1 + rng() % 20};
+        case 6: return CloseOp{now + (rng() % 4 == 0 ? 1 + rng() % 3 : 0)};
+        case 7: return TermsOp{sample_risk()};
+        default: return LiquidateOp{feed("BTC_USD-PERPETUAL"), coins(rng() % 2 == 0 ? 0.001 : -0.001), usd(50'000)};
+    }
+}
+}  // namespace
+
 TEST_CASE("machine: any schedule of ops, losses, reconnections and crashes ends in one agreed history") {
     const char* text = std::getenv("HEDGEROW_SEED");
     const unsigned base = text != nullptr ? static_cast<unsigned>(std::atoi(text)) : 1;
@@ -392,13 +415,19 @@ TEST_CASE("machine: any schedule of ops, losses, reconnections and crashes ends 
         std::mt19937 rng(seed);
         Pair pair;
         for (int i = 0; i < 300; ++i) {
-            pair.context.now_ms += rng() % 50;
+            pair.context.now_ms += rng() % 50 == 0 ? rng() % 20'000 : rng() % 50;
+            pair.context.chain_time_s = pair.context.now_ms / 1000;
+            if (rng() % 4 == 0) pair.context.confirmed_chain_time_s = std::max(pair.context.confirmed_chain_time_s, pair.context.chain_time_s - rng() % 3);
+            for (Side* each : {&pair.a, &pair.b}) {
+                if (each->channel.status == Status::closing) pair.run(*each, Tick{});
+            }
             const Party party = rng() % 2 == 0 ? Party::A : Party::B;
             Side& side = pair.side(party);
             switch (rng() % 16) {
-                case 0: case 1: case 2: case 3:
+                case 0: case 1: case 2:
                     pair.submit(party, pay((party == Party::A ? 1 : -1) * static_cast<long>(1 + rng() % 1000), rng() % 8 == 0 ? "no" : ""));
                     break;
+                case 3: pair.submit(party, other_op(pair, party, rng)); break;
                 case 4: pair.submit(party, perp((static_cast<double>(rng() % 200) - 100) / 10'000, 50'000 + static_cast<double>(rng() % 100))); break;
                 case 5: pair.submit(party, mark(50'000 + static_cast<double>(rng() % 100), 50'000)); break;
                 case 6: case 7: case 8: pair.run(side, Flush{}); break;
@@ -411,13 +440,19 @@ TEST_CASE("machine: any schedule of ops, losses, reconnections and crashes ends 
             }
         }
         if (pair.linked) pair.unlink();
+        pair.context.now_ms += 60'000;
+        pair.context.chain_time_s = pair.context.confirmed_chain_time_s = pair.context.now_ms / 1000;
         pair.link();
         pair.settle();
+        for (Side* each : {&pair.a, &pair.b}) pair.run(*each, Tick{});  // a Close lapses
+        pair.context.now_ms += 15'000;                                  // and what it made the follower refuse is voided again
+        pair.settle();
+        CHECK(pair.attempt(Party::B, pay(-1)) == Rule::none);
         REQUIRE(pair.same());
         CHECK(pair.a.channel.pending.empty());
         CHECK(pair.a.channel.queue.empty());
-        CHECK(pair.a.faults.empty());
-        CHECK(pair.b.faults.empty());
+        for (const Rule rule : pair.a.faults) CHECK_MESSAGE(false, std::string(rule_name(rule)));
+        for (const Rule rule : pair.b.faults) CHECK_MESSAGE(false, std::string(rule_name(rule)));
         for (const OpEntry& e : pair.b.history) {
             if (const auto* p = std::get_if<PayOp>(&e.op)) CHECK(p->memo != "no");
         }
