@@ -250,6 +250,15 @@ void bind_channel_methods(rpc::Dispatcher& dispatcher, const ApiContext& context
         if (force) return node.force_close(channel.id, read_ref(params), replying_transaction(reply));
         node.close(channel.id, read_ref(params), replying_transaction(reply));
     }));
+    dispatcher.bind("channel_backup", handler([&node](const Json& params, const rpc::Reply& reply) {
+        node.backup_channels(params.at("path").get<std::string>(), replying<BackedUp>(reply, [](const BackedUp& written) {
+            return Json{{"path", written.path}, {"channels", written.channels}};
+        }));
+    }));
+    dispatcher.bind("channel_restore", handler([&node](const Json& params, const rpc::Reply& reply) {
+        node.restore_channels(params.at("path").get<std::string>(),
+                              replying<std::size_t>(reply, [](std::size_t channels) { return Json{{"channels", channels}}; }));
+    }));
 }
 
 }  // namespace hedgerow::daemon

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <set>
+
 #include "daemon/chain/tracker.h"
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/node_parts.h"
@@ -16,6 +19,11 @@ class ChainEvents {
     ChainEvents(NodeParts& parts, Disputes& disputes) : m_parts(parts), m_disputes(disputes) {}
 
     void take(const ChainBatch& batch);
+    /// What happened so far to channels that came from a backup, once more from the adjudicator's first block; goes on
+    /// after a restart.
+    void look_back(const std::vector<channel::ChannelId>& ids);
+    /// Looks that a stop interrupted.
+    void resume();
     [[nodiscard]] bool synced() const { return m_synced; }
 
   private:
@@ -27,12 +35,21 @@ class ChainEvents {
     void funds(const channel::ChannelId& id, channel::Party party, const channel::Address& token, channel::Amount total,
                bool deposit);
     void revealed(const wallet::Revealed& event, std::uint64_t time_s);
+    // look_back.cpp
+    struct LookBack;
+    void look_further(const std::shared_ptr<LookBack>& look);
+    void looked(LookBack& look, const ChainInput& input);
+    void looked_back(const LookBack& look);
+    [[nodiscard]] bool behind_known(const ChainEvent& event) const;
+    void store_look_back();
+
     void ask_dispute(const channel::ChannelId& id);
     void ask_holdings(const channel::ChannelId& id);
 
     NodeParts& m_parts;
     Disputes& m_disputes;
     bool m_synced = false;
+    std::set<channel::ChannelId> m_looking_back;
 };
 
 /// Index of a token in a channel's terms; nothing where it is not listed.

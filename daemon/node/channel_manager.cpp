@@ -96,6 +96,10 @@ void ChannelManager::recover(Entry& e) {
 }
 
 Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {
+    return insert(std::move(channel), signer_index, {}).channel;
+}
+
+ChannelManager::Entry& ChannelManager::insert(Channel channel, std::uint32_t signer_index, channel::ByteView record) {
     const ChannelId id = channel.id;
     ASSERT(!m_entries.contains(id));
     auto owned = std::make_unique<Entry>();
@@ -104,14 +108,46 @@ Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {
     e.signer_index = signer_index;
     e.head_dirty = true;
     will_store(e);
-    const Rule known = m_parts.keys->add_channel(e.channel, signer_index, {});
+    const Rule known = m_parts.keys->add_channel(e.channel, signer_index, record);
     ASSERT(known == Rule::none);
     m_parts.outbox.persist(
         [id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
     m_by_peer.emplace(e.channel.peer, &e);
     m_entries.emplace(id, std::move(owned));
     touch(e);
-    return e.channel;
+    return e;
+}
+
+bool ChannelManager::recover_from(Channel saved, std::uint32_t signer_index, const channel::Bytes& record) {
+    const ChannelId id = saved.id;
+    if (Entry* known = entry(id)) {
+        const std::uint64_t before = known->channel.agreed.state.version;
+        if (before >= saved.agreed.state.version) return false;
+        // A newer state with both signatures is what a peer's HandOver is, whoever kept it.
+        const channel::Bytes state = channel::wire_encode(saved.agreed.state);
+        if (state.size() > decltype(channel::HandOver::state)::kMax) return false;
+        const channel::HandOver newer{channel::Blob<(1 << 16)>(channel::ByteView(state)), id, saved.agreed.signature_a,
+                                      saved.agreed.signature_b};
+        feed(*known, channel::FromPeer{newer, {}});
+        return known->channel.agreed.state.version > before;
+    }
+    saved.status = channel::Status::recovering;
+    saved.lost_data = true;
+    saved.dispute.reset();  // the chain is asked anew
+    // What we signed above the agreed version and no longer hold must not keep the peer from handing it over; the
+    // policy remembers it.
+    saved.highest_signed = std::max(saved.agreed.state.version, saved.close ? saved.close->close.version : 0);
+    Entry& e = insert(std::move(saved), signer_index, record);
+    store_record(e, m_parts.keys->record(id));
+    perform(e, channel::StatusChanged{channel::Status::recovering});
+    if (m_parts.peers->ready(e.channel.peer)) feed(e, channel::Connected{});
+    return true;
+}
+
+std::uint32_t ChannelManager::signer_index(const ChannelId& id) const {
+    const auto it = m_entries.find(id);
+    ASSERT(it != m_entries.end());
+    return it->second->signer_index;
 }
 
 ChannelManager::Entry* ChannelManager::entry(const ChannelId& id) {

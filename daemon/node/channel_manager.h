@@ -35,7 +35,13 @@ class ChannelManager {
     /// A channel whose opening is agreed; stored with this turn.
     channel::Channel& add(channel::Channel channel, std::uint32_t signer_index);
 
+    /// A channel from a backup, whose `record` and signer were checked: recovering from now on (spec 6.8), stored with
+    /// this turn. One that is known and at least as new is left alone. True where something was recovered.
+    bool recover_from(channel::Channel channel, std::uint32_t signer_index, const channel::Bytes& record);
+
     [[nodiscard]] const channel::Channel* find(const channel::ChannelId& id) const;
+    /// Of a channel that is known.
+    [[nodiscard]] std::uint32_t signer_index(const channel::ChannelId& id) const;
     [[nodiscard]] std::vector<const channel::Channel*> all() const;
     [[nodiscard]] std::size_t count_not_closed() const;
 
@@ -70,6 +76,7 @@ class ChannelManager {
     void feed(Entry& entry, const channel::Input& input);
     void touch(Entry& entry);
     void recover(Entry& entry);
+    Entry& insert(channel::Channel channel, std::uint32_t signer_index, channel::ByteView record);
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
                                                    const channel::PeerMessage& message) const;
     void market_message(const channel::Channel& channel, const channel::PeerMessage& message);

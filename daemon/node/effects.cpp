@@ -97,6 +97,12 @@ void ChannelManager::perform(Entry&, const channel::OpRefused& effect) {
 }
 
 void ChannelManager::perform(Entry& e, const channel::StateAgreed&) {
+    // After a HandOver: what we are shown to have signed, the policy must know of too (spec 6.8).
+    if (e.channel.lost_data) {
+        const auto record = m_parts.keys->raise_to(e.channel);
+        if (!record) signing_refused(e.channel, record.error());
+        store_record(e, *record);
+    }
     if (m_parts.market == nullptr) return;
     m_parts.outbox.when_durable([this, &e] { m_parts.market->on_state(e.channel); });
 }

@@ -60,4 +60,15 @@ Expected<channel::Bytes, Rule> NodeKeys::status_changed(const channel::Channel& 
     return *record ? wallet::encode_record(**record) : channel::Bytes();
 }
 
+Expected<channel::Bytes, Rule> NodeKeys::raise_to(const channel::Channel& channel) {
+    const auto record = m_keyring.policy().raise_to(channel.id, channel.agreed.state.version, channel.agreed.digest);
+    if (!record) return Unexpected{record.error()};
+    return *record ? wallet::encode_record(**record) : channel::Bytes();
+}
+
+channel::Bytes NodeKeys::record(const channel::ChannelId& id) {
+    const auto record = m_keyring.policy().record(id);
+    return record ? wallet::encode_record(*record) : channel::Bytes();
+}
+
 }  // namespace hedgerow::daemon

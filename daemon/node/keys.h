@@ -44,6 +44,12 @@ class NodeKeys {
     [[nodiscard]] channel::Expected<channel::Bytes, channel::Rule> status_changed(const channel::Channel& channel,
                                                                                   std::uint64_t confirmed_time_s);
 
+    /// The record to store after a state with a signature of ours that we had no memory of; empty where it is not above
+    /// it (spec 6.8).
+    [[nodiscard]] channel::Expected<channel::Bytes, channel::Rule> raise_to(const channel::Channel& channel);
+    /// The policy's record of a channel of ours.
+    [[nodiscard]] channel::Bytes record(const channel::ChannelId& id);
+
     [[nodiscard]] bool locked() const { return m_keyring.locked(); }
 
   private:

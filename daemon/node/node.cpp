@@ -151,6 +151,13 @@ void Node::force_close(const channel::ChannelId& id, const ClientRef&, Answer<ch
     if (m_impl->ready(done)) m_impl->chain_ops->force_close(id, std::move(done));
 }
 
+void Node::backup_channels(const std::string& path, Answer<BackedUp> done) {
+    if (m_impl->ready(done)) m_impl->backups->backup(path, std::move(done));
+}
+void Node::restore_channels(const std::string& path, Answer<std::size_t> done) {
+    if (m_impl->ready(done)) m_impl->backups->restore(path, std::move(done));
+}
+
 void Node::submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
     if (m_impl->ready(done)) m_impl->channels->submit(id, op, ref, std::move(done));
 }

@@ -101,6 +101,13 @@ class Node {
     /// Challenge with the newest co-signed state; the node then answers, settles and claims by itself.
     void force_close(const channel::ChannelId& id, const ClientRef& ref, Answer<channel::TxHash> done);
 
+    /// Writes an encrypted backup of every channel that is not closed into a new file. file_exists, file_unusable,
+    /// wallet_locked.
+    void backup_channels(const std::string& path, Answer<BackedUp> done);
+    /// Recovers what a backup of this wallet knows and this node does not; answers with the number of channels.
+    /// backup_invalid, wrong_chain, wrong_contract, file_unusable, wallet_locked: then nothing has changed.
+    void restore_channels(const std::string& path, Answer<std::size_t> done);
+
     /// Wants `op` done in that channel; answers when both have signed it (OpDone), or with the Rule that refused it.
     void submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
     /// Same, for ops whose caller does not wait and has its own account of them (marks, fills): cheaper, no reference.

@@ -144,6 +144,7 @@ int Node::Impl::run() {
 /// Inputs first, then what they feed: nothing is left that could call into what is gone.
 void Node::Impl::shut_down() {
     if (m_seed_thread.joinable()) m_seed_thread.join();
+    if (backups) backups->stop();
     follower.reset();
     transport.reset();
     chain.reset();
@@ -192,7 +193,7 @@ void Node::Impl::create_wallet(std::string password, Answer<std::string> done) {
         [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
             if (!seed) return done(channel::Unexpected{seed.error()});
             const wallet::SecretBytes phrase = (*seed)->mnemonic();
-            const auto taken = take_seed(std::move(**seed));
+            const auto taken = take_seed(std::move(**seed), true);
             if (!taken) return done(channel::Unexpected{taken.error()});
             done(std::string(reveal_text(phrase)));
         });
@@ -228,9 +229,9 @@ void Node::Impl::unlock_wallet(std::string password, Answer<channel::Address> do
 }
 
 /// The first seed starts the node's money side; a later one only unlocks.
-Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed) {
+Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed, bool is_new) {
     if (keys == nullptr) {
-        start(std::move(seed));
+        start(std::move(seed), is_new);
     } else if (const auto unlocked = keys->keyring().unlock(std::move(seed)); !unlocked) {
         return channel::Unexpected{fault_of(unlocked.error())};
     }
@@ -240,12 +241,12 @@ Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed) {
 // --- start
 // ------------------------------------------------------------------------------------------------------------
 
-void Node::Impl::start(wallet::MasterSeed seed) {
+void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     keys = std::make_unique<NodeKeys>(std::move(seed));
     parts.keys = keys.get();
     const channel::NodeId me = keys->keyring().identity().node_id();
-    if (const auto known = get_meta(*store.reader, "node_id");
-        known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
+    const auto known = get_meta(*store.reader, "node_id");
+    if (known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
         throw StoreError(StoreErrorKind::foreign_application, "the database belongs to another wallet");
     }
     store.outbox->persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
@@ -257,6 +258,8 @@ void Node::Impl::start(wallet::MasterSeed seed) {
     }
     start_chain();
     start_peers();
+    // A wallet from its phrase, or beside another database than its own, may have used numbers that are not known here.
+    if ((!known && !is_new) || store.stale) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
     LOG_INFO("node", {"id", me}, {"port", transport->port()},
              {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->all().size()});
 }
@@ -320,6 +323,8 @@ void Node::Impl::start_peers() {
     peers->restore(uris);
     disputes->resume();
     chain_ops->resume();
+    backups = std::make_unique<Backups>(parts, *openings, *chain_events);
+    chain_events->resume();
 }
 
 void Node::Impl::chain_batches() {

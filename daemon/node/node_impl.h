@@ -5,6 +5,7 @@
 
 #include "channel/crypto/signature.h"
 #include "daemon/chain/follower.h"
+#include "daemon/node/backup.h"
 #include "daemon/node/chain_events.h"
 #include "daemon/node/chain_ops.h"
 #include "daemon/node/disputes.h"
@@ -74,6 +75,7 @@ struct Node::Impl final : PeerManager::Events {
     std::unique_ptr<Transport> transport;
     std::unique_ptr<PeerManager> peers;
     std::unique_ptr<ChainFollower> follower;
+    std::unique_ptr<Backups> backups;
 
   private:
     using SeedResult = wallet::WalletExpected<wallet::MasterSeed>;
@@ -82,8 +84,9 @@ struct Node::Impl final : PeerManager::Events {
     void end_turn();
     void tick();
     void with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then);
-    [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed);
-    void start(wallet::MasterSeed seed);
+    /// `is_new`: generated just now, so that none of its numbers is used.
+    [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed, bool is_new = false);
+    void start(wallet::MasterSeed seed, bool is_new);
     void start_chain();
     void start_peers();
     void chain_batches();

@@ -83,6 +83,12 @@ struct NodeInfo {
     bool wallet_locked = true;
 };
 
+/// A backup that was written.
+struct BackedUp {
+    std::string path;
+    std::size_t channels = 0;
+};
+
 struct DepositOrder {
     std::size_t asset = 0;  ///< index into NodeOptions::assets
     channel::Amount amount;

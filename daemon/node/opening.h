@@ -34,6 +34,11 @@ class Openings {
     void on_message(const channel::NodeId& peer, const channel::OpenDone& message);
     void tick();
 
+    /// The number of the next channel of ours.
+    [[nodiscard]] std::uint32_t next_signer() const { return m_next_signer; }
+    /// Goes on at `number` or above: what lies below may be used by channels that this database does not know.
+    void raise_next_signer(std::uint32_t number);
+
     enum class Stage : std::uint8_t { proposed, accepted, confirmed };
 
     /// Stored with its stage: what a restarted node must know to go on.
@@ -74,6 +79,10 @@ class Openings {
     std::map<channel::OpeningId, Answer<channel::ChannelId>> m_waiting;
     std::uint32_t m_next_signer = 0;
 };
+
+/// Where the numbers of a wallet go on whose database does not say which are used: one a second since 2023-11-14, so
+/// that it is far above all that were ever used in turn, and below 2^31 for 68 years.
+[[nodiscard]] std::uint32_t signer_number_from_clock(std::uint64_t now_ms);
 
 /// Whether we accept what a peer proposes: Rule::none, or the first of terms_unacceptable (assets, oracles, slot,
 /// grace, penalty or risk terms that are not ours or stricter), dispute_period_out_of_range, peer_limit, and

@@ -171,6 +171,24 @@ void add_channel_methods(Methods& out) {
                    .details = "With this and an owner's or signer's key any EVM wallet can challenge or respond. It ages: a later state "
                               "makes it stale, and challenging with a stale state is punished.",
                    .example = "0x5c…e1 --json"});
+    out.push_back({.name = "channel_backup",
+                   .summary = "Write an encrypted backup of what recovery needs",
+                   .scope = Scope::admin,
+                   .params = {required("path", string(4096), "file on the node's machine; must not exist")},
+                   .result = object({required("path", string(4096), "file written"),
+                                     required("channels", integer(0, 1LL << 32), "how many it holds")}),
+                   .details = "Only this wallet's recovery phrase opens it. It ages: write one after every opening.",
+                   .example = "/media/usb/hedgerow.backup"});
+    out.push_back(
+        {.name = "channel_restore",
+         .summary = "Recover channels from a backup",
+         .scope = Scope::admin,
+         .params = {required("path", string(4096), "file on the node's machine")},
+         .result = object({required("channels", integer(0, 1LL << 32), "how many were recovered")}),
+         .details =
+             "Restored channels are recovering: they take the newest state that the peer hands over, defend it on chain, and sign "
+             "nothing but a close.",
+         .example = "/media/usb/hedgerow.backup"});
 }
 
 }  // namespace hedgerow::rpc

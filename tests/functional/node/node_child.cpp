@@ -10,9 +10,11 @@
 #include "daemon/node/node.h"
 #include "daemon/node/node_parts.h"
 #include "wallet/chain/contract_calls.h"
+#include "wallet/signer/keyring.h"
 
 /// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for
-/// the functional test. Arguments: datadir, chain URL, adjudicator, token, port.
+/// the functional test. Arguments: datadir, chain URL, adjudicator, token, port, and the phrase of the wallet to
+/// restore.
 namespace {
 
 using namespace hedgerow::channel;
@@ -163,6 +165,16 @@ void command(Node& node, const std::string& line) {
         const SignedState& s = c->agreed;
         say(to_hex(hedgerow::wallet::challenge_call(c->terms, c->secret, typed_state(s.state, c->id),
                                                     {s.signature_a, s.signature_b}, {})));
+    } else if (verb == "phrase") {
+        say(std::string(hedgerow::wallet::reveal_text(*node.keyring()->mnemonic())));
+    } else if (verb == "backup") {
+        node.backup_channels(a, [](const Result<BackedUp>& result) {
+            say_result(result, result ? fmt::format("backup {}", result->channels) : "");
+        });
+    } else if (verb == "restore") {
+        node.restore_channels(a, [](const Result<std::size_t>& result) {
+            say_result(result, result ? fmt::format("restored {}", *result) : "");
+        });
     } else if (verb == "stop") {
         node.stop();
     } else {
@@ -181,14 +193,16 @@ void read_commands(Node& node) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 6) return 2;
+    if (argc != 6 && argc != 7) return 2;
     try {
         std::filesystem::create_directories(argv[1]);
         Node node(options_of(argv));
-        const bool posted = node.loop().post([&node] {
+        const bool posted = node.loop().post([&node, phrase = std::string(argc == 7 ? argv[6] : "")] {
             const auto opened = [](const auto& result) { say_result(result, "ready"); };
             if (node.wallet_exists())
                 node.unlock_wallet("correct horse", opened);
+            else if (!phrase.empty())
+                node.restore_wallet("correct horse", phrase, opened);
             else
                 node.create_wallet("correct horse", opened);
         });

@@ -74,9 +74,14 @@ class TestNode {
     }
 
     void start() {
-        m_process = std::make_unique<ChildProcess>(std::vector<std::string>{
-            NODE_CHILD, (m_world.directory / m_name).string(), m_world.anvil.url(),
-            checksum_address(m_world.adjudicator), checksum_address(m_world.token), std::to_string(m_port)});
+        std::vector<std::string> arguments{NODE_CHILD,
+                                           (m_world.directory / m_name).string(),
+                                           m_world.anvil.url(),
+                                           checksum_address(m_world.adjudicator),
+                                           checksum_address(m_world.token),
+                                           std::to_string(m_port)};
+        if (!m_phrase.empty()) arguments.push_back(m_phrase);
+        m_process = std::make_unique<ChildProcess>(arguments);
         REQUIRE(m_process->read() == "ready");
         std::istringstream in(ask("info"));
         std::string account;
@@ -84,6 +89,12 @@ class TestNode {
         m_account = *fixed_from_hex<Address>(account);
     }
     void kill() { m_process->kill(); }
+    /// Everything but the phrase is lost.
+    void lose_disk() {
+        m_phrase = ask("phrase");
+        kill();
+        std::filesystem::remove_all(m_world.directory / m_name);
+    }
     std::string ask(const std::string& line, int timeout_ms = 20'000) { return m_process->ask(line, timeout_ms); }
     void write(const std::string& line) { m_process->write(line); }
     std::string read(int timeout_ms = 60'000) { return m_process->read(timeout_ms); }
@@ -127,6 +138,7 @@ class TestNode {
     std::uint16_t m_port;
     std::unique_ptr<ChildProcess> m_process;
     std::string m_uri;
+    std::string m_phrase;  ///< of a wallet to restore
     Address m_account;
 };
 
@@ -338,4 +350,116 @@ TEST_CASE("a database that another process has open is refused by name") {
     CHECK_THROWS_AS((void)second.read(), std::runtime_error);
     CHECK(second.wait() == 3);
     CHECK(alice.ask("state") == "none");
+}
+
+TEST_CASE("after a lost disk: phrase and backup, the peer hands the newest state over, and its force close pays it") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(11));
+    TestNode bob(world, "bob", free_port(12));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+    REQUIRE(bob.ask("pay 10 1000000") == "paid 10 0 none");
+    wait_equal(alice, bob);
+    const std::string file = (world.directory / "bob.backup").string();
+    REQUIRE(bob.ask("backup " + file) == "backup 1");
+    CHECK((std::filesystem::status(file).permissions() & std::filesystem::perms::all) ==
+          (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+    CHECK(bob.ask("backup " + file) == "error file_exists");
+    CHECK(bob.ask("backup " + file + "/none") == "error file_unusable");
+    CHECK(bob.ask("restore " + file) == "restored 0");  // nothing that is not known
+    CHECK(bob.ask("pay 1 1") == "paid 1 0 none");       // and nothing is recovering for it
+    CHECK(alice.ask("restore " + file) == "error backup_invalid");
+    CHECK(alice.ask("restore " + file + ".none") == "error file_unusable");
+
+    // What the backup does not know: more payments both ways, and a deposit.
+    REQUIRE(bob.ask("pay 20 2000000") == "paid 20 0 none");
+    REQUIRE(alice.ask("pay 5 3000000") == "paid 5 0 none");
+    REQUIRE(alice.ask("deposit 50000000 second").starts_with("0x"));
+    const long long net = 5 * 3'000'000 - 10 * 1'000'000 - 1 - 20 * 2'000'000;
+    const auto all_there = [&](const StateLine& s) { return s.net == net && s.available_a == 350'000'000 - net; };
+    alice.wait_until(all_there);
+    bob.wait_until(all_there);
+    wait_equal(alice, bob);
+    const StateLine newest = alice.state();
+
+    bob.lose_disk();
+    bob.start();
+    REQUIRE(bob.ask("state") == "none");
+    REQUIRE(bob.ask("restore " + file) == "restored 1");
+    // He dials alice by the backup's URI; deposits come from the chain's past.
+    const auto recovered = [&](const StateLine& s) {
+        return s.status == "recovering" && s.version == newest.version && s.digest == newest.digest && all_there(s);
+    };
+    bob.wait_until(recovered);
+    CHECK(bob.ask("restore " + file) == "restored 0");
+    CHECK(bob.ask("pay 1 1") == "paid 0 1 channel_recovering");
+    CHECK(bob.ask("force") == "error channel_recovering");
+    bob.kill();
+    bob.start();
+    bob.wait_until(recovered);  // for good
+
+    REQUIRE(alice.ask("force").starts_with("0x"));
+    bob.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    world.pass_seconds(70);
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    bob.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) - net);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) + net);
+    CHECK(world.balance(world.adjudicator) == 0);
+    // A channel of the restored wallet has another number than any before it: the same peers open again.
+    CHECK(bob.ask("open " + alice.id() + " 7000000").starts_with("0x"));
+    CHECK(bob.stop() == 0);
+    CHECK(alice.stop() == 0);
+}
+
+TEST_CASE("a stale challenge made while the victim had lost its disk is answered with the backup's state") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(13));
+    TestNode bob(world, "bob", free_port(14));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+    REQUIRE(alice.ask("pay 1 50000000") == "paid 1 0 none");
+    wait_equal(alice, bob);
+    const std::string stale = bob.ask("cheat");
+    // More than the window (spec 3.3) below what the backup has: that is stale beyond doubt.
+    REQUIRE(bob.ask("pay 1 250000000") == "paid 1 0 none");
+    for (int i = 0; i < 70; ++i) REQUIRE(bob.ask("pay 1 1") == "paid 1 0 none");
+    wait_equal(alice, bob);
+    const long long net = alice.state().net;
+    REQUIRE(net == 50'000'000 - 250'000'000 - 70);
+    const std::string file = (world.directory / "alice.backup").string();
+    REQUIRE(alice.ask("backup " + file) == "backup 1");
+    REQUIRE(alice.ask("pay 1 1") == "paid 1 0 none");
+
+    alice.lose_disk();
+    bob.kill();
+    const std::string cheat = to_hex(bob.account());
+    world.anvil.call("anvil_impersonateAccount", nlohmann::json::array({cheat}));
+    const nlohmann::json challenge{{"from", cheat}, {"to", to_hex(world.adjudicator)}, {"data", stale}};
+    world.anvil.call("eth_sendTransaction", nlohmann::json::array({challenge}));
+    world.anvil.mine();
+    alice.start();
+    std::this_thread::sleep_for(
+        std::chrono::seconds(2));  // she follows past the challenge of a channel she does not know
+    REQUIRE(alice.ask("restore " + file) == "restored 1");
+    alice.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    world.pass_seconds(61);
+    world.pass_seconds(31);
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) - net + 1'000'000);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) + net - 1'000'000);
+    CHECK(world.balance(world.adjudicator) == 0);
 }

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <thread>
+
+#include "daemon/node/backup_file.h"
+#include "daemon/node/node_parts.h"
+
+namespace hedgerow::daemon {
+
+class ChainEvents;
+class Openings;
+
+/// Writes encrypted backups of what recovery needs, and recovers channels from them (spec 6.8). File work is done on a
+/// thread of its own, one file at a time (else node_busy). Only once the wallet is open.
+class Backups {
+  public:
+    Backups(NodeParts& parts, Openings& openings, ChainEvents& chain_events)
+        : m_parts(parts), m_openings(openings), m_chain_events(chain_events) {}
+    ~Backups() { stop(); }
+    Backups(const Backups&) = delete;
+    Backups& operator=(const Backups&) = delete;
+
+    /// Every channel that is not closed, into a new file. file_exists, file_unusable, wallet_locked.
+    void backup(const std::string& path, Answer<BackedUp> done);
+    /// Channels that this node does not know, or knows an older state of; answers with their number once they are
+    /// stored, in one transaction. They are recovering, and live at once: their past is looked up on chain, and their
+    /// peers are dialled. file_unusable, backup_invalid (open_backup's reasons, and any part that does not fit this
+    /// wallet), wrong_chain, wrong_contract, limit_exceeded, wallet_locked; each changes nothing.
+    void restore(const std::string& path, Answer<std::size_t> done);
+    /// Waits for the file under way.
+    void stop();
+
+  private:
+    struct Checked;
+
+    template <typename T>
+    void with_file(std::function<Result<T>()> work, Answer<T> done);
+    [[nodiscard]] Backup collect() const;
+    [[nodiscard]] Result<Checked> check(Backup backup) const;
+    [[nodiscard]] Result<std::size_t> take(const channel::Bytes& file);
+    [[nodiscard]] Result<std::size_t> recover(Checked checked);
+    [[nodiscard]] Result<void> take_imports(const Backup& backup);
+    void dial(const channel::NodeId& peer, const std::string& uri);
+
+    NodeParts& m_parts;
+    Openings& m_openings;
+    ChainEvents& m_chain_events;
+    bool m_busy = false;
+    std::thread m_thread;
+};
+
+}  // namespace hedgerow::daemon
