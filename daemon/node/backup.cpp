@@ -39,7 +39,7 @@ channel::LockHash hash_of(const channel::Preimage& preimage) {
     return hash;
 }
 
-/// Those that no transaction has made public yet, newest disputes apart the only ones that cannot be had elsewhere.
+/// Those that no transaction has made public: the others are read from the chain again.
 void add_preimages(Database& db, Backup& out) {
     Query rows = db.query("SELECT preimage FROM preimages WHERE hash NOT IN (SELECT hash FROM revealed) LIMIT ?",
                           static_cast<std::uint64_t>(Backup::kMaxPreimages));

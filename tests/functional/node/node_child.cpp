@@ -9,6 +9,7 @@
 #include "channel/machine/apply.h"
 #include "daemon/node/node.h"
 #include "daemon/node/node_parts.h"
+#include "daemon/store/channel_store.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/signer/keyring.h"
 
@@ -167,6 +168,17 @@ void command(Node& node, const std::string& line) {
                                                     {s.signature_a, s.signature_b}, {})));
     } else if (verb == "phrase") {
         say(std::string(hedgerow::wallet::reveal_text(*node.keyring()->mnemonic())));
+    } else if (verb == "number") {
+        say(std::to_string(*wire_decode<std::uint32_t>(*get_meta(node.reader(), "next_signer"))));
+    } else if (verb == "record") {
+        // What the signing policy has stored of the channel.
+        const ChannelId id = the_channel(node)->id;
+        for (const KeyedBlob& row : all_signing_records(node.reader())) {
+            if (ChannelId::from(row.key) != id) continue;
+            const auto record = hedgerow::wallet::decode_record(row.value);
+            return say(fmt::format("{} {}", record->version, record->recovering ? "recovering" : "whole"));
+        }
+        say("none");
     } else if (verb == "backup") {
         node.backup_channels(a, [](const Result<BackedUp>& result) {
             say_result(result, result ? fmt::format("backup {}", result->channels) : "");

@@ -397,6 +397,10 @@ TEST_CASE("after a lost disk: phrase and backup, the peer hands the newest state
         return s.status == "recovering" && s.version == newest.version && s.digest == newest.digest && all_there(s);
     };
     bob.wait_until(recovered);
+    // The signing policy knows what the peer has shown it to have signed.
+    const std::string record = fmt::format("{} recovering", newest.version);
+    bob.wait_until([&](const StateLine&) { return bob.ask("record") == record; });  // once it is on disk
+    CHECK(std::stoul(bob.ask("number")) > 90'000'000);  // far above the numbers of its first life
     CHECK(bob.ask("restore " + file) == "restored 0");
     CHECK(bob.ask("pay 1 1") == "paid 0 1 channel_recovering");
     CHECK(bob.ask("force") == "error channel_recovering");
@@ -430,6 +434,8 @@ TEST_CASE("a stale challenge made while the victim had lost its disk is answered
     alice.fund();
     bob.fund();
     open_between(alice, bob);
+    const std::string older = (world.directory / "older.backup").string();
+    REQUIRE(alice.ask("backup " + older) == "backup 1");  // version 0: deposits only
     REQUIRE(alice.ask("pay 1 50000000") == "paid 1 0 none");
     wait_equal(alice, bob);
     const std::string stale = bob.ask("cheat");
@@ -453,13 +459,77 @@ TEST_CASE("a stale challenge made while the victim had lost its disk is answered
     alice.start();
     std::this_thread::sleep_for(
         std::chrono::seconds(2));  // she follows past the challenge of a channel she does not know
+    REQUIRE(alice.ask("restore " + older) == "restored 1");
+    alice.wait_until([](const StateLine& s) { return s.status == "disputed" && s.version == 0; });
+    // A newer backup of a channel that is known is what a HandOver is.
     REQUIRE(alice.ask("restore " + file) == "restored 1");
-    alice.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    CHECK(alice.ask("restore " + older) == "restored 0");
+    alice.wait_until([](const StateLine& s) { return s.status == "disputed" && s.version > 70; });
     std::this_thread::sleep_for(std::chrono::seconds(2));
     world.pass_seconds(61);
     world.pass_seconds(31);
     alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
     CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) - net + 1'000'000);
     CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) + net - 1'000'000);
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE(
+    "a leader that lost its disk is recovered while its peer is connected; a backup fits one contract and wallet") {
+    auto anvil = Anvil::start();
+    if (!anvil) {
+        MESSAGE(start_anvil_missing());
+        return;
+    }
+    World world(std::move(*anvil));
+    TestNode alice(world, "alice", free_port(15));
+    TestNode bob(world, "bob", free_port(16));
+    alice.fund();
+    bob.fund();
+    open_between(alice, bob);
+    REQUIRE(alice.ask("pay 3 1000000") == "paid 3 0 none");
+    wait_equal(alice, bob);
+    const std::string file = (world.directory / "alice.backup").string();
+    REQUIRE(alice.ask("backup " + file) == "backup 1");
+    REQUIRE(bob.ask("pay 1 500000") == "paid 1 0 none");
+    REQUIRE(alice.ask("pay 4 2000000") == "paid 4 0 none");
+    wait_equal(alice, bob);
+    const StateLine newest = bob.state();
+    const long long net = 3'000'000 - 500'000 + 8'000'000;
+    REQUIRE(newest.net == net);
+
+    // The same wallet, under another contract.
+    const std::string phrase = alice.ask("phrase");
+    alice.lose_disk();
+    {
+        const Address other = world.anvil.deploy("Adjudicator");
+        ChildProcess elsewhere({NODE_CHILD, (world.directory / "elsewhere").string(), world.anvil.url(),
+                                checksum_address(other), checksum_address(world.token), std::to_string(free_port(17)),
+                                phrase});
+        REQUIRE(elsewhere.read() == "ready");
+        CHECK(elsewhere.ask("restore " + file) == "error wrong_contract");
+        CHECK(elsewhere.ask("state") == "none");
+    }
+    alice.start();
+    bob.wait_until([&](const StateLine&) { return bob.ask("connect " + alice.uri()) == "connected"; });
+    const std::string cut = file + ".cut";
+    std::filesystem::copy_file(file, cut);
+    std::filesystem::resize_file(cut, std::filesystem::file_size(cut) - 1);
+    CHECK(alice.ask("restore " + cut) == "error backup_invalid");
+    CHECK(alice.ask("state") == "none");
+    REQUIRE(alice.ask("restore " + file) == "restored 1");
+    alice.wait_until([&](const StateLine& s) {
+        return s.status == "recovering" && s.version == newest.version && s.digest == newest.digest;
+    });
+    const std::string record = fmt::format("{} recovering", newest.version);
+    alice.wait_until([&](const StateLine&) { return alice.ask("record") == record; });  // once it is on disk
+
+    REQUIRE(bob.ask("force").starts_with("0x"));
+    alice.wait_until([](const StateLine& s) { return s.status == "disputed"; });
+    world.pass_seconds(70);
+    alice.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    bob.wait_until([](const StateLine& s) { return s.status == "closed"; });
+    CHECK(world.balance(alice.account()) == static_cast<Int128>(kMinted) - net);
+    CHECK(world.balance(bob.account()) == static_cast<Int128>(kMinted) + net);
     CHECK(world.balance(world.adjudicator) == 0);
 }
