@@ -38,11 +38,11 @@ _hedgerow_cli() {
         'channel list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
         'channel get') COMPREPLY=($(compgen -W "--channel-id $global" -- "$current")) ;;
         'channel state') COMPREPLY=($(compgen -W "--channel-id $global" -- "$current")) ;;
-        'channel backup') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
-        'channel restore') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
         'channel history') COMPREPLY=($(compgen -W "--channel-id --limit --cursor $global" -- "$current")) ;;
         'channel export') COMPREPLY=($(compgen -W "--channel-id $global" -- "$current")) ;;
-        'channel ') COMPREPLY=($(compgen -W 'open deposit withdraw close list get state backup restore history export --help' -- "$current")) ;;
+        'channel backup') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
+        'channel restore') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
+        'channel ') COMPREPLY=($(compgen -W 'open deposit withdraw close list get state history export backup restore --help' -- "$current")) ;;
         'pay send') COMPREPLY=($(compgen -W "--channel-id --invoice --node-id --asset --amount --memo --client-ref $global" -- "$current")) ;;
         'pay list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
         'pay ') COMPREPLY=($(compgen -W 'send list --help' -- "$current")) ;;
