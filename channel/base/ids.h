@@ -17,6 +17,7 @@ using LockHash = FixedBytes<32, struct LockHashTag>;     ///< keccak256(preimage
 using Preimage = FixedBytes<32, struct PreimageTag>;
 using NodeId = FixedBytes<32, struct NodeIdTag>;         ///< Ed25519 public key of a node
 using Signature = FixedBytes<64, struct SignatureTag>;   ///< EIP-2098 compact (r, vs)
+using NodeSignature = FixedBytes<64, struct NodeSignatureTag>;  ///< Ed25519, by a NodeId
 using PublicKey = FixedBytes<64, struct PublicKeyTag>;   ///< secp256k1 point, x and y, big-endian
 using TxHash = FixedBytes<32, struct TxHashTag>;
 using BlockHash = FixedBytes<32, struct BlockHashTag>;

@@ -52,7 +52,15 @@ namespace hedgerow::channel {
     X(instrument_strike_malformed) X(instrument_duplicate) X(tick_out_of_range) X(lot_out_of_range)                        \
     X(risk_rates_out_of_order) X(net_exceeds_holdings) X(payer_not_origin) X(payee_only) X(kind_unsupported)                                         \
     X(proposal_mismatch) X(state_already_signed)                                                                         \
-    X(host_not_found) X(oracles_unacceptable)
+    X(host_not_found) X(oracles_unacceptable)                                                                            \
+    /* towers and backups */                                                                                             \
+    X(tower_not_offered) X(tower_unknown) X(tower_limit) X(tower_record_unknown) X(tower_version_old)                    \
+    X(tower_over_quota) X(tower_cannot_afford) X(tower_blob_size) X(tower_receipt_invalid) X(tower_receipt_broken)       \
+    X(tower_not_subscribed) X(tower_exists) X(tower_behind) X(appointment_malformed) X(backup_unknown)                   \
+    X(backup_older) X(backup_over_quota)                                                                                 \
+    /* judged at our own prices; locks; expiry */                                                                        \
+    X(liquidation_unjustified) X(withdraw_margin) X(lock_unexplained) X(lock_revealed) X(instrument_not_expired)         \
+    X(expiry_price_missing) X(expiry_price_wrong)
 
 enum class Rule : std::uint16_t {
 #define HEDGEROW_RULE_ENUMERATOR(name) name,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/messages/ops.h"
+#include "channel/messages/tower.h"
 
 /// Every message between two nodes, once (spec 6). The transport proves who sent it (spec 6.2).
 namespace hedgerow::channel {
@@ -253,7 +254,9 @@ struct PeerError {
 
 /// The index is the message's type on the wire: append only.
 using PeerMessage = std::variant<Hello, OpenPropose, OpenAccept, OpenRefuse, OpenConfirm, OpenDone, FundsSeen, Propose, Refuse, Update, Ack, Reject,
-                                 Reestablish, WithdrawSignature, CloseSignature, HandOver, QuoteRequest, Quote, QuoteRefuse, StreamQuote, PeerError>;
+                                 Reestablish, WithdrawSignature, CloseSignature, HandOver, QuoteRequest, Quote, QuoteRefuse, StreamQuote, PeerError,
+                                 TowerStore, TowerReceipt, TowerRefuse, TowerFetch, TowerRecord, TowerEnd, BackupStore, BackupStored, BackupFetch,
+                                 BackupItems>;
 
 template <>
 struct EnumCount<Rule> {

@@ -11,6 +11,7 @@
 
 #include "channel/messages/typed.h"
 #include "tests/evm/random.h"
+#include "tests/paths.h"
 
 using namespace hedgerow::channel;
 using hedgerow::tests::Random;

@@ -16,6 +16,7 @@
 #include "tests/support/evm_anvil.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/contract_events.h"
+#include "tests/paths.h"
 
 using namespace hedgerow;
 using namespace hedgerow::channel;

@@ -10,6 +10,7 @@
 
 #include "tests/evm/settlement_case.h"
 #include "tests/support/evm_anvil.h"
+#include "tests/paths.h"
 
 using namespace hedgerow::channel;
 using namespace hedgerow::tests;

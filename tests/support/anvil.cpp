@@ -19,6 +19,7 @@
 #include "rpc/http_client.h"
 #include "tests/support/anvil_accounts.h"
 #include "wallet/chain/quantity.h"
+#include "tests/paths.h"
 
 namespace hedgerow::test {
 

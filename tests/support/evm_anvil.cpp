@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <thread>
+#include "tests/paths.h"
 
 namespace hedgerow::tests {
 

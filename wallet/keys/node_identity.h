@@ -9,7 +9,7 @@
 
 namespace hedgerow::wallet {
 
-using NodeSignature = channel::FixedBytes<64, struct NodeSignatureTag>;  ///< Ed25519
+using channel::NodeSignature;
 using CurvePublic = channel::FixedBytes<32, struct CurvePublicTag>;      ///< X25519, what ZeroMQ's CURVE authenticates
 
 /// A node's one identity (DESIGN 9): an Ed25519 key whose X25519 form is its CURVE key.

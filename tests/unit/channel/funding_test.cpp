@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include "tests/paths.h"
 
 using namespace hedgerow::channel;
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "channel/market/margin.h"
+#include "tests/paths.h"
 
 // dYdX v4's margin tables, where their formulas are ours: isolated rates on notional, equity against requirement. They
 // count 1e-6 USDC and round there (the notional toward zero, the requirement up); we round a requirement up at 1e-16.

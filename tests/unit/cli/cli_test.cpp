@@ -15,6 +15,7 @@
 #include "cli/render.h"
 #include "cli/run.h"
 #include "rpc/server.h"
+#include "tests/paths.h"
 
 using namespace hedgerow;
 using hedgerow::rpc::Json;

@@ -10,6 +10,7 @@
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/contract_events.h"
 #include "wallet/chain/erc20.h"
+#include "tests/paths.h"
 
 using namespace hedgerow;
 using namespace hedgerow::wallet;

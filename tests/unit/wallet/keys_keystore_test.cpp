@@ -5,6 +5,7 @@
 
 #include "channel/crypto/signature.h"
 #include "wallet/keys/keystore_v3.h"
+#include "tests/paths.h"
 
 namespace hedgerow::wallet {
 

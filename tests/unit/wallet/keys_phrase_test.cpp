@@ -9,6 +9,7 @@
 #include "channel/crypto/signature.h"
 #include "wallet/keys/bip32.h"
 #include "wallet/keys/master_seed.h"
+#include "tests/paths.h"
 
 namespace hedgerow::wallet {
 

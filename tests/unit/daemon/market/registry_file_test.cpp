@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include "tests/paths.h"
 
 using namespace hedgerow::channel;
 using namespace hedgerow::daemon;

@@ -8,6 +8,7 @@
 
 #include "tests/unit/daemon/oracle/oracle_support.h"
 #include "tests/unit/daemon/store/temp_dir.h"
+#include "tests/paths.h"
 
 using namespace hedgerow::channel;
 using namespace hedgerow::daemon;
