@@ -1,20 +1,13 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
-#include "channel/base/u256.h"
-#include "channel/codec/abi.h"
 #include "channel/crypto/signature.h"
-#include "child_process.h"
-#include "tests/support/anvil.h"
-#include "wallet/chain/contract_calls.h"
-#include "wallet/chain/erc20.h"
+#include "tests/support/node_world.h"
 
 /// Two nodes, each a process with its own database, against one Anvil: what issue 2 promises of the shell around the
 /// core.
@@ -22,125 +15,11 @@ namespace {
 
 using namespace hedgerow;
 using namespace hedgerow::channel;
-using test::Anvil;
-using test::ChildProcess;
-
-constexpr std::uint64_t kMinted = 1'000'000'000'000;
+using namespace hedgerow::test;
 
 std::string start_anvil_missing() {
     return "skipped: no Anvil; run npm ci --ignore-scripts";
 }
-
-/// The chain, the contract and a token.
-struct World {
-    Anvil anvil;
-    Address adjudicator;
-    Address token;
-    std::filesystem::path directory;
-
-    explicit World(Anvil started)
-        : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
-        std::string path = (std::filesystem::temp_directory_path() / "hedgerow-node-XXXXXX").string();
-        REQUIRE(::mkdtemp(path.data()) != nullptr);
-        directory = path;
-    }
-    ~World() { std::filesystem::remove_all(directory); }
-
-    Int128 balance(const Address& account) {
-        const nlohmann::json call{{"to", to_hex(token)}, {"data", to_hex(wallet::erc20_balance_of_call(account))}};
-        const auto answer =
-            from_hex(anvil.call("eth_call", nlohmann::json::array({call, "latest"})).get<std::string>());
-        return *wallet::read_uint256(*answer)->to_i128();
-    }
-    void pass_seconds(std::uint64_t seconds) {
-        anvil.call("evm_increaseTime", nlohmann::json::array({seconds}));
-        anvil.mine();
-    }
-};
-
-struct StateLine {
-    std::string status, digest;
-    int connected = 0;
-    std::uint64_t version = 0, pending = 0;
-    long long net = 0, available_a = 0, available_b = 0;
-};
-
-/// One node, whose process may be killed and started again.
-class TestNode {
-  public:
-    TestNode(World& world, std::string name, std::uint16_t port)
-        : m_world(world), m_name(std::move(name)), m_port(port) {
-        start();
-    }
-
-    void start() {
-        std::vector<std::string> arguments{NODE_CHILD,
-                                           (m_world.directory / m_name).string(),
-                                           m_world.anvil.url(),
-                                           checksum_address(m_world.adjudicator),
-                                           checksum_address(m_world.token),
-                                           std::to_string(m_port)};
-        if (!m_phrase.empty()) arguments.push_back(m_phrase);
-        m_process = std::make_unique<ChildProcess>(arguments);
-        REQUIRE(m_process->read() == "ready");
-        std::istringstream in(ask("info"));
-        std::string account;
-        in >> m_uri >> account;
-        m_account = *fixed_from_hex<Address>(account);
-    }
-    void kill() { m_process->kill(); }
-    /// Everything but the phrase is lost.
-    void lose_disk() {
-        m_phrase = ask("phrase");
-        kill();
-        std::filesystem::remove_all(m_world.directory / m_name);
-    }
-    std::string ask(const std::string& line, int timeout_ms = 20'000) { return m_process->ask(line, timeout_ms); }
-    void write(const std::string& line) { m_process->write(line); }
-    std::string read(int timeout_ms = 60'000) { return m_process->read(timeout_ms); }
-    int stop() {
-        write("stop");
-        return m_process->wait();
-    }
-    void fund() {
-        m_world.anvil.call("anvil_setBalance", nlohmann::json::array({to_hex(m_account), "0x56bc75e2d63100000"}));
-        const Bytes mint = abi_call("mint(address,uint256)", m_account, U256(kMinted));
-        m_world.anvil.send(0, m_world.token, mint);
-    }
-    StateLine state() {
-        StateLine out;
-        std::istringstream in(ask("state"));
-        in >> out.status >> out.connected >> out.version >> out.digest >> out.net >> out.available_a >>
-            out.available_b >> out.pending;
-        return out;
-    }
-    template <typename Condition>
-    StateLine wait_until(Condition condition, int timeout_ms = 30'000) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-        StateLine now = state();
-        while (!condition(now)) {
-            const bool late = std::chrono::steady_clock::now() > end;
-            if (late)
-                FAIL(m_name << ": still " << now.status << " connected " << now.connected << " version " << now.version
-                            << " net " << now.net);
-            std::this_thread::sleep_for(std::chrono::milliseconds(50));
-            now = state();
-        }
-        return now;
-    }
-    [[nodiscard]] const std::string& uri() const { return m_uri; }
-    [[nodiscard]] std::string id() const { return m_uri.substr(0, m_uri.find('@')); }
-    [[nodiscard]] const Address& account() const { return m_account; }
-
-  private:
-    World& m_world;
-    std::string m_name;
-    std::uint16_t m_port;
-    std::unique_ptr<ChildProcess> m_process;
-    std::string m_uri;
-    std::string m_phrase;  ///< of a wallet to restore
-    Address m_account;
-};
 
 /// alice leads (she accepts), bob opened and deposits 500; alice adds 300.
 void open_between(TestNode& alice, TestNode& bob) {
@@ -155,18 +34,6 @@ void open_between(TestNode& alice, TestNode& bob) {
     bob.wait_until([](const StateLine& s) {
         return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
     });
-}
-
-bool settled(const StateLine& a, const StateLine& b) {
-    return a.version == b.version && a.digest == b.digest && a.pending == 0 && b.pending == 0;
-}
-
-void wait_equal(TestNode& alice, TestNode& bob) {
-    alice.wait_until([&](const StateLine& s) { return settled(s, bob.state()); });
-}
-
-std::uint16_t free_port(std::uint16_t offset) {
-    return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000);
 }
 
 }  // namespace

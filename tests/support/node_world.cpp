@@ -1,0 +1,105 @@
+#include "tests/support/node_world.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
+
+#include "channel/base/u256.h"
+#include "channel/codec/abi.h"
+#include "channel/crypto/signature.h"
+#include "wallet/chain/contract_calls.h"
+#include "wallet/chain/erc20.h"
+
+namespace hedgerow::test {
+
+using namespace hedgerow::channel;
+
+World::World(Anvil started)
+    : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
+    std::string path = (std::filesystem::temp_directory_path() / "hedgerow-node-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no temporary directory");
+    directory = path;
+}
+
+World::~World() {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+}
+
+Int128 World::balance(const Address& account) {
+    const nlohmann::json call{{"to", to_hex(token)}, {"data", to_hex(wallet::erc20_balance_of_call(account))}};
+    const auto answer = from_hex(anvil.call("eth_call", nlohmann::json::array({call, "latest"})).get<std::string>());
+    return *wallet::read_uint256(*answer)->to_i128();
+}
+
+void World::pass_seconds(std::uint64_t seconds) {
+    anvil.call("evm_increaseTime", nlohmann::json::array({seconds}));
+    anvil.mine();
+}
+
+void World::fund(const Address& account) {
+    anvil.call("anvil_setBalance", nlohmann::json::array({to_hex(account), "0x56bc75e2d63100000"}));
+    anvil.send(0, token, abi_call("mint(address,uint256)", account, U256(kMinted)));
+}
+
+TestNode::TestNode(World& world, std::string name, std::uint16_t port)
+    : m_world(world), m_name(std::move(name)), m_port(port) {
+    start();
+}
+
+void TestNode::start() {
+    std::vector<std::string> arguments{NODE_CHILD,
+                                       (m_world.directory / m_name).string(),
+                                       m_world.anvil.url(),
+                                       checksum_address(m_world.adjudicator),
+                                       checksum_address(m_world.token),
+                                       std::to_string(m_port)};
+    if (!m_phrase.empty()) arguments.push_back(m_phrase);
+    m_process = std::make_unique<ChildProcess>(arguments);
+    if (m_process->read() != "ready") throw std::runtime_error(m_name + " does not start");
+    std::istringstream in(ask("info"));
+    std::string account;
+    in >> m_uri >> account;
+    m_account = *fixed_from_hex<Address>(account);
+}
+
+void TestNode::lose_disk() {
+    m_phrase = ask("phrase");
+    kill();
+    std::filesystem::remove_all(m_world.directory / m_name);
+}
+
+int TestNode::stop() {
+    write("stop");
+    return m_process->wait();
+}
+
+StateLine TestNode::state() {
+    StateLine out;
+    std::istringstream in(ask("state"));
+    in >> out.status >> out.connected >> out.version >> out.digest >> out.net >> out.available_a >> out.available_b >>
+        out.pending;
+    return out;
+}
+
+void TestNode::throw_still(const StateLine& state) const {
+    throw std::runtime_error(fmt::format("{}: still {} connected {} version {} net {}", m_name, state.status,
+                                         state.connected, state.version, state.net));
+}
+
+bool settled(const StateLine& a, const StateLine& b) {
+    return a.version == b.version && a.digest == b.digest && a.pending == 0 && b.pending == 0;
+}
+
+void wait_equal(TestNode& alice, TestNode& bob) {
+    alice.wait_until([&](const StateLine& s) { return settled(s, bob.state()); });
+}
+
+std::uint16_t free_port(std::uint16_t offset) {
+    return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000);
+}
+
+}  // namespace hedgerow::test
