@@ -54,6 +54,7 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     out.confirmations = config.chain.confirmations;
     out.chain_poll_ms = config.chain.poll_ms;
     out.fees.confirmations = config.chain.confirmations;
+    out.fees.block_ms = config.chain.block_ms;
     out.transport.listen = config.network.listen;
     out.transport.listen_host = config.network.listen_host;
     out.transport.listen_port = config.network.listen_port;

@@ -36,6 +36,7 @@ struct ChainConfig {
     std::uint64_t adjudicator_block = 0;
     std::uint32_t confirmations = 0;
     std::uint32_t poll_ms = 0;
+    std::uint32_t block_ms = 0;  ///< usual time between blocks: fees are raised no more often
 };
 
 struct AssetConfig {

@@ -20,6 +20,7 @@ class ChildProcess {
         write(line);
         return read(timeout_ms);
     }
+    [[nodiscard]] int pid() const { return m_pid; }
     /// kill -9, and waits.
     void kill();
     /// Waits for its end; the exit code.

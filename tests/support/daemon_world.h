@@ -1,0 +1,176 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "channel/settle/settlement.h"
+#include "tests/support/anvil.h"
+#include "tests/support/child_process.h"
+#include "wallet/chain/contract_calls.h"
+#include "wallet/chain/contract_events.h"
+
+/// hedgerowd, as installed, in processes of its own against one Anvil, driven by JSON-RPC as a user does.
+namespace hedgerow::test {
+
+using Json = nlohmann::json;
+
+/// Calls `probe` until it gives true; std::runtime_error naming `what` where it does not in time.
+template <typename Probe>
+void until(const std::string& what, Probe probe, int timeout_ms = 30'000) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    while (!probe()) {
+        if (std::chrono::steady_clock::now() > end) throw std::runtime_error("not in time: " + what);
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+}
+
+/// What a node refused, by name.
+struct Refused : std::runtime_error {
+    Refused(const std::string& method, const Json& error)
+        : std::runtime_error(method + ": " + error.dump()), name(error.value("/data/name"_json_pointer, "")) {}
+    std::string name;
+};
+
+/// What channel_export gives: enough to enforce the channel by hand, or to cheat with it when it is old.
+struct Exported {
+    channel::ChannelId id;
+    channel::Terms terms;
+    channel::Secret secret;
+    channel::State state;
+    wallet::BothSignatures signatures;
+};
+
+/// An end of a channel on chain, and what the C++ twin of the contract says that it should have paid.
+struct Ending {
+    wallet::Settled settled;
+    channel::SettleAnswer twin;
+    std::uint64_t challenged_version = 0;
+    std::uint64_t settled_s = 0;
+};
+
+/// A signer of prices: hedgerow-oracle.
+struct Oracle {
+    std::unique_ptr<ChildProcess> process;
+    std::string signer, publish, http;
+};
+
+struct DaemonOptions {
+    /// Options beside, or instead of, the defaults: name and value, several of a name allowed.
+    std::vector<std::pair<std::string, std::string>> settings;
+};
+
+/// The chain, the contract, a token, and a directory that goes with the object.
+class DaemonWorld {
+  public:
+    explicit DaemonWorld(Anvil started);
+    ~DaemonWorld();
+    DaemonWorld(const DaemonWorld&) = delete;
+    DaemonWorld& operator=(const DaemonWorld&) = delete;
+
+    Anvil anvil;
+    channel::Address adjudicator;
+    channel::Address token;  ///< asset USDC of every node, 6 decimals; the other is ETH, the chain's coin
+    std::filesystem::path directory;
+    std::vector<Oracle> oracles;
+    /// Of every node, over the defaults.
+    std::vector<std::pair<std::string, std::string>> settings;
+
+    /// Oracles of one scenario (JSON), one a list of further arguments.
+    void start_oracles(const std::string& scenario, const std::vector<std::vector<std::string>>& arguments);
+
+    channel::Int128 balance(const channel::Address& account);  ///< of the token
+    channel::Int128 coins(const channel::Address& account);    ///< of the chain's coin; below 2^127
+    /// `data` as calldata of a transaction from any address, mined with the next block; its hash.
+    std::string post(const channel::Address& from, const channel::Address& to, const channel::Bytes& data,
+                     std::uint64_t tip_gwei = 2, std::uint64_t value = 0);
+    /// Whether it succeeded; waits until it is mined.
+    bool succeeded(const std::string& hash);
+    channel::Bytes view(const channel::Address& to, const channel::Bytes& data, const std::string& block = "latest");
+    void automine(bool on);
+    void mine(std::uint64_t blocks = 1) { anvil.mine(blocks); }
+    void pass_seconds(std::uint64_t seconds);
+    std::uint64_t now_s();   ///< of the newest block
+    std::uint64_t height();  ///< of the newest block
+    /// The newest `depth` blocks are replaced by as many empty ones.
+    void reorg(std::uint64_t depth);
+    void fund(const channel::Address& account, std::uint64_t coins = 100);
+
+    /// Sends the challenge as `party`'s signer, behind its own node's back.
+    std::string post_challenge(const Exported& with, channel::Party party, std::uint64_t tip_gwei = 2);
+    wallet::DisputeView dispute(const channel::ChannelId& id);
+    wallet::HoldingsView holdings(const channel::ChannelId& id, const channel::Address& asset,
+                                  const std::string& block = "latest");
+    std::vector<wallet::AdjudicatorEvent> events(const channel::ChannelId& id);
+    /// How the channel ended. Throws where it has not, or where the chain paid something else than the twin says.
+    Ending ending(const Exported& of);
+
+  private:
+    struct Placed {
+        wallet::AdjudicatorEvent event;
+        std::uint64_t block = 0;
+    };
+    std::vector<Placed> placed_events(const channel::ChannelId& id);
+};
+
+/// One hedgerowd, whose process may be killed and started again.
+class Daemon {
+  public:
+    Daemon(DaemonWorld& world, std::string name, const DaemonOptions& options = {});
+
+    void start();
+    void kill() { m_process->kill(); }
+    /// SIGTERM; the exit code.
+    int stop();
+    void pause();   ///< SIGSTOP
+    void resume();  ///< SIGCONT
+    void fund() { m_world.fund(m_account); }
+
+    /// The result; throws Refused.
+    Json call(const std::string& method, const Json& params = Json::object());
+    /// The name of the refusal; empty where it was done.
+    std::string refusal(const std::string& method, const Json& params = Json::object());
+    Json channel(const channel::ChannelId& id);
+    [[nodiscard]] std::string status(const channel::ChannelId& id) { return channel(id).at("status"); }
+    void wait_status(const channel::ChannelId& id, const std::string& status, int timeout_ms = 30'000);
+    Exported exported(const channel::ChannelId& id);
+    std::uint64_t version(const channel::ChannelId& id) { return channel(id).at("version"); }
+    /// Of USDC, at once; throws Refused.
+    void pay(const channel::ChannelId& id, const std::string& amount, const std::string& asset = "USDC");
+    /// A transaction of that job name stands in the log with this text.
+    [[nodiscard]] bool logged(const std::string& text) const;
+
+    [[nodiscard]] const std::string& uri() const { return m_uri; }
+    [[nodiscard]] const channel::Address& account() const { return m_account; }
+    [[nodiscard]] const std::string& phrase() const { return m_phrase; }
+    [[nodiscard]] const std::filesystem::path& datadir() const { return m_datadir; }
+
+  private:
+    void write_config(const DaemonOptions& options);
+
+    DaemonWorld& m_world;
+    std::string m_name;
+    std::filesystem::path m_datadir;
+    std::unique_ptr<ChildProcess> m_process;
+    std::string m_uri, m_phrase;
+    channel::Address m_account;
+};
+
+/// USDC and ETH as decimal texts; an empty one is no deposit.
+struct Stake {
+    std::string usdc, eth;
+};
+/// `follower` opens and deposits, `leader` adds its own; returns when both see everything confirmed.
+channel::ChannelId open_channel(Daemon& leader, Daemon& follower, const Stake& leader_stake,
+                                const Stake& follower_stake);
+/// Both have agreed on one version and digest, and nothing is under way.
+void wait_same(Daemon& a, Daemon& b, const channel::ChannelId& id);
+
+}  // namespace hedgerow::test
