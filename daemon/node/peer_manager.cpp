@@ -102,6 +102,15 @@ void PeerManager::send(const NodeId& peer, const channel::PeerMessage& message) 
         });
 }
 
+void PeerManager::send_later(const NodeId& peer, std::function<channel::PeerMessage()> make) {
+    // Made even where the link is gone: what makes it may count on being called.
+    const auto link = m_links.find(peer);
+    const std::uint64_t session = link == m_links.end() ? 0 : link->second.session;
+    m_parts.outbox.when_durable([this, peer, session, make = std::move(make)] {
+        send_bytes(peer, session, channel::wire_encode(make()));
+    });
+}
+
 void PeerManager::send_bytes(const NodeId& peer, std::uint64_t session, channel::Bytes frame) {
     const auto link = m_links.find(peer);
     if (link == m_links.end() || link->second.session != session) return;

@@ -30,6 +30,8 @@ class PeerManager {
     /// Queued behind what this turn persists, for the link of now: when it is lost the message is too (the next link
     /// begins anew).
     void send(const channel::NodeId& peer, const channel::PeerMessage& message);
+    /// As send, for a message that is known only then: made once everything is durable.
+    void send_later(const channel::NodeId& peer, std::function<channel::PeerMessage()> make);
     void error(const channel::NodeId& peer, const channel::ChannelId& channel, channel::Rule rule);
 
     [[nodiscard]] bool ready(const channel::NodeId& peer) const;

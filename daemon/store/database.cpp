@@ -87,7 +87,7 @@ Database::Database(const DatabaseOptions& options) : m_path(options.path) {
         lock_file();
         open_file(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout_ms);
         check_application(options.application_id);
-        configure();
+        configure(options);
         if (options.check_integrity) check_integrity();
         const bool fresh = !query("SELECT 1 FROM sqlite_master WHERE name = 'store_meta'").step();
         check_generation(fresh, options);
@@ -150,7 +150,10 @@ void Database::open_file(int flags, int busy_timeout_ms) {
     check(sqlite3_busy_timeout(m_db, busy_timeout_ms), "setting the busy timeout");
 }
 
-void Database::configure() {
+void Database::configure(const DatabaseOptions& options) {
+    // Before WAL: afterwards the size of pages can no longer be chosen.
+    if (options.page_size != 0) execute(fmt::format("PRAGMA page_size = {}", options.page_size));
+    if (options.cache_bytes != 0) execute(fmt::format("PRAGMA cache_size = -{}", options.cache_bytes / 1'024));
     auto mode = query("PRAGMA journal_mode = WAL");
     if (!mode.step() || mode.text(0) != "wal")
         throw StoreError(StoreErrorKind::io, fmt::format("{}: the file system does not allow WAL", m_path.string()));

@@ -150,6 +150,9 @@ struct DatabaseOptions {
     /// node must then treat every channel as recovering (DESIGN 5.7): see Database::accepted_stale.
     bool accept_stale = false;
     int busy_timeout_ms = 5000;
+    /// Of a new database, bytes (a power of two, 512 to 65,536); 0: SQLite's own. One that exists keeps its own.
+    int page_size = 0;
+    std::size_t cache_bytes = 0;  ///< of pages in memory; 0: SQLite's own
 };
 
 /// One connection to the node's SQLite database: WAL, synchronous=FULL, foreign keys on. One thread at a time.
@@ -214,7 +217,7 @@ class Database {
     Database() = default;
     void open_file(int flags, int busy_timeout_ms);
     void lock_file();
-    void configure();
+    void configure(const DatabaseOptions& options);
     void check_application(std::int32_t application_id);
     void check_integrity();
     void migrate(std::span<const Migration> migrations);
