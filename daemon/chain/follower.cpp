@@ -8,24 +8,24 @@ using wallet::ChainExpected;
 
 ChainExpected<std::unique_ptr<ChainFollower>> ChainFollower::start(std::unique_ptr<wallet::ChainTransport> transport,
                                                                    const FollowerConfig& config,
-                                                                   std::optional<FollowerCursor> cursor) {
+                                                                   std::optional<FollowerCursor> cursor, Drive drive) {
     ChainTracker tracker(config.tracker);
     if (cursor) {
         const auto resumed = tracker.resume(std::move(*cursor));
         if (!resumed) return channel::Unexpected{resumed.error()};
     }
-    return std::unique_ptr<ChainFollower>(new ChainFollower(std::move(transport), config, std::move(tracker)));
+    return std::unique_ptr<ChainFollower>(new ChainFollower(std::move(transport), config, std::move(tracker), drive));
 }
 
 ChainFollower::ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
-                             ChainTracker tracker)
+                             ChainTracker tracker, Drive drive)
     : m_transport(std::move(transport)),
       m_config(config),
       m_tracker(std::move(tracker)),
       m_client(*m_transport, config.tracker.chain_id),
       m_queue(kQueue) {
     m_status.height = m_tracker.height();
-    m_thread = std::thread([this] { run(); });
+    if (drive == Drive::threads) m_thread = std::thread([this] { run(); });
 }
 
 ChainFollower::~ChainFollower() {
@@ -35,7 +35,7 @@ ChainFollower::~ChainFollower() {
     }
     m_queue.close();
     m_wake.notify_all();
-    m_thread.join();
+    if (m_thread.joinable()) m_thread.join();
 }
 
 FollowerStatus ChainFollower::status() const {
@@ -57,13 +57,24 @@ bool ChainFollower::wait(std::uint64_t ms) {
 }
 
 void ChainFollower::run() {
-    std::uint64_t failures = 0;
     std::uint64_t pause = 0;
     while (wait(pause)) {
         bool failed = false;
-        pause = attempt(failures, failed);
-        failures = failed ? failures + 1 : 0;
+        pause = attempt(m_failures, failed);
+        m_failures = failed ? m_failures + 1 : 0;
     }
+}
+
+bool ChainFollower::step(std::uint64_t now_ms) {
+    ASSERT(!m_thread.joinable());
+    if (m_queue.full() || (!m_poked && now_ms < m_next_step_ms)) return false;
+    m_poked = false;
+    bool failed = false;
+    const std::uint64_t pause = attempt(m_failures, failed);
+    m_failures = failed ? m_failures + 1 : 0;
+    // A clock that jumps back must not stop the following.
+    m_next_step_ms = now_ms + pause;
+    return true;
 }
 
 std::uint64_t ChainFollower::attempt(std::uint64_t failures, bool& failed) {

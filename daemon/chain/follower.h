@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "daemon/base/drive.h"
 #include "daemon/chain/loop_queue.h"
 #include "daemon/chain/tracker.h"
 #include "wallet/chain/eth_client.h"
@@ -35,7 +36,7 @@ class ChainFollower {
     /// contract.
     [[nodiscard]] static wallet::ChainExpected<std::unique_ptr<ChainFollower>> start(
         std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
-        std::optional<FollowerCursor> cursor);
+        std::optional<FollowerCursor> cursor, Drive drive = Drive::threads);
     ~ChainFollower();  ///< waits for the request under way
     ChainFollower(const ChainFollower&) = delete;
     ChainFollower& operator=(const ChainFollower&) = delete;
@@ -46,10 +47,12 @@ class ChainFollower {
     [[nodiscard]] FollowerStatus status() const;
     /// Asks for the head now rather than at the next poll.
     void poke();
+    /// Stepped only: asks the chain where that is due at `now_ms` and the queue has room. False where it is not.
+    bool step(std::uint64_t now_ms);
 
   private:
-    ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config,
-                  ChainTracker tracker);
+    ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config, ChainTracker tracker,
+                  Drive drive);
     void run();
     [[nodiscard]] std::uint64_t attempt(std::uint64_t failures, bool& failed);
     [[nodiscard]] bool wait(std::uint64_t ms);
@@ -64,7 +67,9 @@ class ChainFollower {
     bool m_stop = false;
     bool m_poked = false;
     FollowerStatus m_status;
-    std::thread m_thread;
+    std::uint64_t m_failures = 0;     ///< in a row
+    std::uint64_t m_next_step_ms = 0;  ///< stepped
+    std::thread m_thread;             ///< none where stepped
 };
 
 /// The tracker's questions, asked of a node.

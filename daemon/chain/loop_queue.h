@@ -25,6 +25,11 @@ class LoopQueue {
         m_ready.signal();
         return true;
     }
+    /// No room for another one.
+    [[nodiscard]] bool full() {
+        const std::lock_guard lock(m_mutex);
+        return m_items.size() >= m_capacity;
+    }
     /// Loop: everything there is, oldest first.
     [[nodiscard]] std::vector<T> take() {
         const std::lock_guard lock(m_mutex);

@@ -2,9 +2,9 @@
 
 namespace hedgerow::daemon {
 
-ChainWorker::ChainWorker(std::unique_ptr<wallet::ChainTransport> transport, std::uint64_t chain_id)
+ChainWorker::ChainWorker(std::unique_ptr<wallet::ChainTransport> transport, std::uint64_t chain_id, Drive drive)
     : m_transport(std::move(transport)), m_client(*m_transport, chain_id), m_done(kQueue) {
-    m_thread = std::thread([this] { run(); });
+    if (drive == Drive::threads) m_thread = std::thread([this] { run(); });
 }
 
 ChainWorker::~ChainWorker() {
@@ -14,7 +14,7 @@ ChainWorker::~ChainWorker() {
     }
     m_done.close();
     m_wake.notify_all();
-    m_thread.join();
+    if (m_thread.joinable()) m_thread.join();
 }
 
 bool ChainWorker::post(Work work) {
@@ -29,6 +29,19 @@ void ChainWorker::run_completions() {
     for (const Completion& completion : m_done.take()) {
         if (completion) completion();
     }
+}
+
+bool ChainWorker::step() {
+    ASSERT(!m_thread.joinable());
+    if (m_done.full()) return false;
+    Work work;
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_waiting.empty()) return false;
+        work = std::move(m_waiting.front());
+        m_waiting.pop_front();
+    }
+    return m_done.push(work(m_client));
 }
 
 void ChainWorker::run() {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "daemon/base/drive.h"
 #include "daemon/chain/loop_queue.h"
 #include "wallet/chain/eth_client.h"
 
@@ -17,7 +18,8 @@ class ChainWorker {
     using Work = std::function<Completion(wallet::EthClient&)>;
     static constexpr std::size_t kQueue = 256;
 
-    ChainWorker(std::unique_ptr<wallet::ChainTransport> transport, std::uint64_t chain_id);
+    ChainWorker(std::unique_ptr<wallet::ChainTransport> transport, std::uint64_t chain_id,
+                Drive drive = Drive::threads);
     ~ChainWorker();  ///< waits for the request under way; what is queued is dropped
     ChainWorker(const ChainWorker&) = delete;
     ChainWorker& operator=(const ChainWorker&) = delete;
@@ -28,6 +30,8 @@ class ChainWorker {
     [[nodiscard]] int fd() const { return m_done.fd(); }
     /// Event loop: runs what finished works returned, in their order.
     void run_completions();
+    /// Stepped only: does the oldest work that waits. False where there is none, or its completion would find no room.
+    bool step();
 
   private:
     void run();
@@ -39,7 +43,7 @@ class ChainWorker {
     std::condition_variable m_wake;
     std::deque<Work> m_waiting;
     bool m_stop = false;
-    std::thread m_thread;
+    std::thread m_thread;  ///< none where stepped
 };
 
 }  // namespace hedgerow::daemon

@@ -19,7 +19,7 @@ using channel::NodeId;
 using channel::Rule;
 using channel::Unexpected;
 
-class Transport::Impl {
+class ZmqTransport::Impl {
   public:
     Impl(const TransportConfig& config, const TransportKeys& keys)
         : m_node_id(keys.node_id()), m_hub(config), m_loop(config, keys, m_hub), m_thread([this] { m_loop.run(); }) {}
@@ -34,21 +34,21 @@ class Transport::Impl {
     std::thread m_thread;  // last: starts when all else is there
 };
 
-Transport::Transport(const TransportConfig& config, const TransportKeys& keys) {
+ZmqTransport::ZmqTransport(const TransportConfig& config, const TransportKeys& keys) {
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
     m_impl = std::make_unique<Impl>(config, keys);
 }
 
-Transport::~Transport() = default;
+ZmqTransport::~ZmqTransport() = default;
 
-std::uint16_t Transport::port() const {
+std::uint16_t ZmqTransport::port() const {
     return m_impl->m_loop.port();
 }
-const NodeId& Transport::node_id() const {
+const NodeId& ZmqTransport::node_id() const {
     return m_impl->m_node_id;
 }
 
-Expected<void, Rule> Transport::connect(const NodeId& peer, const std::string& host, std::uint16_t port) {
+Expected<void, Rule> ZmqTransport::connect(const NodeId& peer, const std::string& host, std::uint16_t port) {
     if (peer == m_impl->m_node_id) return Unexpected{Rule::peer_is_self};
     if (!curve_key_of(peer)) return Unexpected{Rule::node_id_malformed};
     if (!is_valid_host(host)) return Unexpected{Rule::host_malformed};
@@ -56,21 +56,21 @@ Expected<void, Rule> Transport::connect(const NodeId& peer, const std::string& h
     return m_impl->m_hub.connect({Hub::Command::Kind::connect, peer, host, port});
 }
 
-void Transport::disconnect(const NodeId& peer) {
+void ZmqTransport::disconnect(const NodeId& peer) {
     m_impl->m_hub.disconnect(peer);
 }
 
-Expected<void, Rule> Transport::send(const NodeId& peer, Bytes frame) {
+Expected<void, Rule> ZmqTransport::send(const NodeId& peer, Bytes frame) {
     return m_impl->m_hub.send(peer, std::move(frame));
 }
 
-int Transport::event_fd() const {
+int ZmqTransport::event_fd() const {
     return m_impl->m_hub.event_fd();
 }
-void Transport::drain(std::vector<Inbound>& out) {
+void ZmqTransport::drain(std::vector<Inbound>& out) {
     m_impl->m_hub.drain(out);
 }
-std::vector<PeerInfo> Transport::peers() const {
+std::vector<PeerInfo> ZmqTransport::peers() const {
     return m_impl->m_hub.peers();
 }
 

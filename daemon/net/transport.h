@@ -56,42 +56,61 @@ struct PeerInfo {
     std::size_t queued_bytes = 0;
 };
 
-/// Frames between nodes over ZeroMQ with CURVE (DESIGN 9), on one thread of its own. Every peer is authenticated: whom
-/// we dial by its CURVE key, who dials us by its CURVE key against the NodeId that it claims. One link a peer, whoever
-/// dialled. Within a session frames arrive in order and complete; a lost link loses what was under way, and the next
-/// session begins with `connected`. A slow peer fills its own queue only.
+/// Frames between nodes, what a node is built on. Every peer is authenticated. One link a peer, whoever dialled. Within a
+/// session frames arrive in order and complete; a lost link loses what was under way, and the next session begins with
+/// `connected`. A slow peer fills its own queue only.
 class Transport {
   public:
-    /// Binds and starts. Throws std::runtime_error where the address cannot be bound.
-    Transport(const TransportConfig& config, const TransportKeys& keys);
-    /// Says goodbye to every peer; what is queued and can be written at once still goes.
-    ~Transport();
-    Transport(const Transport&) = delete;
-    Transport& operator=(const Transport&) = delete;
+    virtual ~Transport() = default;
 
     /// The port that is bound; 0 where listening is off.
-    [[nodiscard]] std::uint16_t port() const;
-    [[nodiscard]] const channel::NodeId& node_id() const;
+    [[nodiscard]] virtual std::uint16_t port() const = 0;
+    [[nodiscard]] virtual const channel::NodeId& node_id() const = 0;
 
     /// Keeps a link to this peer until disconnect(): dials, and dials again whenever the link is lost. Calling again
     /// replaces the address. Errors: peer_is_self, node_id_malformed, host_malformed, port_out_of_range, peer_limit.
-    [[nodiscard]] channel::Expected<void, channel::Rule> connect(const channel::NodeId& peer, const std::string& host,
-                                                                 std::uint16_t port);
+    [[nodiscard]] virtual channel::Expected<void, channel::Rule> connect(const channel::NodeId& peer,
+                                                                         const std::string& host,
+                                                                         std::uint16_t port) = 0;
     /// Ends the link, if any, and stops dialling. The peer may still dial us.
-    void disconnect(const channel::NodeId& peer);
+    virtual void disconnect(const channel::NodeId& peer) = 0;
 
     /// Queues one frame; from any thread. Errors: frame_too_large, peer_unknown (neither linked nor dialled),
     /// peer_disconnected, queue_full (this peer reads too slowly; nothing was queued). Between a lost link and the
     /// draining of the next `connected`, everything is peer_disconnected: no frame meant for one session is sent in
     /// another.
-    [[nodiscard]] channel::Expected<void, channel::Rule> send(const channel::NodeId& peer, channel::Bytes frame);
+    [[nodiscard]] virtual channel::Expected<void, channel::Rule> send(const channel::NodeId& peer,
+                                                                      channel::Bytes frame) = 0;
 
     /// Readable while events wait.
-    [[nodiscard]] int event_fd() const;
+    [[nodiscard]] virtual int event_fd() const = 0;
     /// Appends all waiting events to `out`.
-    void drain(std::vector<Inbound>& out);
+    virtual void drain(std::vector<Inbound>& out) = 0;
 
-    [[nodiscard]] std::vector<PeerInfo> peers() const;
+    [[nodiscard]] virtual std::vector<PeerInfo> peers() const = 0;
+};
+
+/// The real one: ZeroMQ over TCP with CURVE (DESIGN 9), on one thread of its own. Whom we dial is proved by its CURVE key,
+/// who dials us by its CURVE key against the NodeId that it claims.
+class ZmqTransport final : public Transport {
+  public:
+    /// Binds and starts. Throws std::runtime_error where the address cannot be bound.
+    ZmqTransport(const TransportConfig& config, const TransportKeys& keys);
+    /// Says goodbye to every peer; what is queued and can be written at once still goes.
+    ~ZmqTransport() override;
+    ZmqTransport(const ZmqTransport&) = delete;
+    ZmqTransport& operator=(const ZmqTransport&) = delete;
+
+    [[nodiscard]] std::uint16_t port() const override;
+    [[nodiscard]] const channel::NodeId& node_id() const override;
+    [[nodiscard]] channel::Expected<void, channel::Rule> connect(const channel::NodeId& peer, const std::string& host,
+                                                                 std::uint16_t port) override;
+    void disconnect(const channel::NodeId& peer) override;
+    [[nodiscard]] channel::Expected<void, channel::Rule> send(const channel::NodeId& peer,
+                                                              channel::Bytes frame) override;
+    [[nodiscard]] int event_fd() const override;
+    void drain(std::vector<Inbound>& out) override;
+    [[nodiscard]] std::vector<PeerInfo> peers() const override;
 
   private:
     class Impl;

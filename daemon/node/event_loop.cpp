@@ -11,7 +11,7 @@ namespace {
 constexpr int kMaxWaitMs = 1'000;
 }
 
-EventLoop::EventLoop(Clock clock) : m_clock(clock) {}
+EventLoop::EventLoop(Clock clock) : m_clock(std::move(clock)) {}
 
 bool EventLoop::post(Task task) {
     {

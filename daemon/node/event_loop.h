@@ -17,7 +17,7 @@ namespace hedgerow::daemon {
 class EventLoop {
   public:
     using Task = std::function<void()>;
-    using Clock = std::uint64_t (*)();
+    using Clock = std::function<std::uint64_t()>;  ///< Unix milliseconds
     static constexpr std::size_t kMaxPosted = 65'536;  ///< waiting tasks; at it post() refuses
     static constexpr std::size_t kMaxTasksPerTurn = 4'096;
 

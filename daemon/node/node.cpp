@@ -6,7 +6,8 @@ namespace hedgerow::daemon {
 
 using channel::Rule;
 
-Node::Node(NodeOptions options) : m_impl(std::make_unique<Impl>(std::move(options))) {}
+Node::Node(NodeOptions options, World world)
+    : m_impl(std::make_unique<Impl>(std::move(options), std::move(world))) {}
 Node::~Node() = default;
 
 void Node::set_market(MarketHooks* hooks) {
@@ -20,6 +21,9 @@ EventLoop& Node::loop() {
 }
 int Node::run() {
     return m_impl->run();
+}
+bool Node::step(NodeStep which) {
+    return m_impl->step(which);
 }
 void Node::stop() noexcept {
     m_impl->loop.stop();

@@ -6,6 +6,7 @@
 #include "daemon/node/event_loop.h"
 #include "daemon/node/market_hooks.h"
 #include "daemon/node/node_types.h"
+#include "daemon/node/world.h"
 #include "daemon/store/database.h"
 
 namespace hedgerow::wallet {
@@ -18,6 +19,9 @@ namespace hedgerow::daemon {
 
 class PackageSource;
 
+/// The parts of a stepped node that do one thing at a time: a round of the loop, a commit, a question to the chain.
+enum class NodeStep : std::uint8_t { loop, store, chain, questions, follower };
+
 /// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post,
 /// run() and stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at
 /// once.
@@ -25,7 +29,7 @@ class Node {
   public:
     /// Opens the store (StoreError) and restores every channel; nothing moves before run(). The hooks may be null and
     /// must outlive the node.
-    explicit Node(NodeOptions options);
+    explicit Node(NodeOptions options, World world = real_world());
     ~Node();
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
@@ -39,6 +43,9 @@ class Node {
     [[nodiscard]] EventLoop& loop();
     /// Until stop(). The process's exit code: 0, or not after a fatal error, which is logged by name.
     [[nodiscard]] int run();
+    /// In place of run(), where the world is stepped (Drive): one step of that part; false where it had nothing to do.
+    /// Throws StoreError as run() would have ended.
+    bool step(NodeStep which);
     /// From any thread or a signal handler.
     void stop() noexcept;
     /// A fatal error has stopped, or is stopping, the node.

@@ -2,9 +2,7 @@
 
 #include <sodium.h>
 
-#include "daemon/chain/http_transport.h"
 #include "daemon/net/peer_uri.h"
-#include "daemon/node/clock.h"
 #include "daemon/store/schema.h"
 
 namespace hedgerow::daemon {
@@ -50,26 +48,34 @@ Fault fault_of(WalletFault fault) {
     }
 }
 
-NodeStore::NodeStore(const NodeOptions& options, std::function<void()> on_fatal) {
+NodeStore::NodeStore(const NodeOptions& options, const World& world, std::function<void()> on_fatal) {
     const std::filesystem::path path = options.datadir / "node.sqlite";
     DatabaseOptions database;
     database.path = path;
     database.migrations = node_schema();
     database.accept_stale = options.accept_stale_database;
+    database.vfs = world.vfs;
     auto opened = std::make_unique<Database>(database);
     stale = opened->accepted_stale();
-    writer = std::make_unique<Writer>(std::move(opened), [on_fatal = std::move(on_fatal)](const StoreError& error) {
-        LOG_ERROR("database error; the node stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
-        on_fatal();
-    });
-    reader = Database::open_reader(path);
+    WriterOptions writing;
+    writing.drive = world.drive;
+    writer = std::make_unique<Writer>(
+        std::move(opened),
+        [on_fatal = std::move(on_fatal)](const StoreError& error) {
+            LOG_ERROR("database error; the node stops", {"error", store_error_name(error.kind())},
+                      {"text", error.what()});
+            on_fatal();
+        },
+        writing);
+    reader = Database::open_reader(path, world.vfs);
     outbox = std::make_unique<Outbox>(*writer);
 }
 
-Node::Impl::Impl(NodeOptions given)
+Node::Impl::Impl(NodeOptions given, World outside)
     : options(std::move(given)),
-      loop(wall_clock_ms),
-      store(options,
+      world(std::move(outside)),
+      loop(world.now_ms),
+      store(options, world,
             [this] {
                 failed.store(true);
                 loop.stop();
@@ -141,6 +147,24 @@ int Node::Impl::run() {
     return failed.load() ? kExitStore : 0;
 }
 
+bool Node::Impl::step(NodeStep which) {
+    ASSERT(world.drive == Drive::stepped);
+    switch (which) {
+        case NodeStep::loop:
+            loop.turn(0);
+            return true;
+        case NodeStep::store:
+            return store.writer->step();
+        case NodeStep::chain:
+            return chain && chain->step();
+        case NodeStep::questions:
+            return questions && questions->step();
+        case NodeStep::follower:
+            return follower && follower->step(loop.now_ms());
+    }
+    return false;
+}
+
 /// Inputs first, then what they feed: nothing is left that could call into what is gone.
 void Node::Impl::shut_down() {
     if (m_seed_thread.joinable()) m_seed_thread.join();
@@ -149,7 +173,8 @@ void Node::Impl::shut_down() {
     transport.reset();
     chain.reset();
     questions.reset();
-    if (!failed.load() && store.writer) store.writer->flush();
+    // A stepped node that goes away loses what it had not stored, as in a power cut.
+    if (world.drive == Drive::threads && !failed.load() && store.writer) store.writer->flush();
 }
 
 // --- wallet
@@ -162,6 +187,11 @@ bool Node::Impl::wallet_exists() const {
 void Node::Impl::with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then) {
     if (m_seed_busy) return then(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
     if (m_seed_thread.joinable()) m_seed_thread.join();
+    if (world.drive == Drive::stepped) {
+        SeedResult seed = work();
+        if (!seed) return then(channel::Unexpected{fault_of(seed.error())});
+        return then(&*seed);
+    }
     m_seed_busy = true;
     m_seed_thread = std::thread([this, work = std::move(work), then = std::move(then)] {
         // Argon2id takes about a second by design; the node must not stand still for it.
@@ -218,8 +248,8 @@ void Node::Impl::restore_wallet(std::string password, std::string mnemonic, Answ
 
 void Node::Impl::unlock_wallet(std::string password, Answer<channel::Address> done) {
     with_seed(
-        [path = wallet_path(), password = std::move(password)]() mutable -> SeedResult {
-            auto seed = wallet::open_seed_file(path, password);
+        [this, path = wallet_path(), password = std::move(password)]() mutable -> SeedResult {
+            auto seed = world.open_seed(path, password);
             sodium_memzero(password.data(), password.size());
             return seed;
         },
@@ -266,8 +296,8 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
 
 void Node::Impl::start_chain() {
     parts.revealed = all_revealed(*store.reader);
-    chain = std::make_unique<ChainWorker>(make_http_transport(options.chain_url), options.chain_id);
-    questions = std::make_unique<ChainWorker>(make_http_transport(options.chain_url), options.chain_id);
+    chain = std::make_unique<ChainWorker>(world.chain(options.chain_url), options.chain_id, world.drive);
+    questions = std::make_unique<ChainWorker>(world.chain(options.chain_url), options.chain_id, world.drive);
     parts.chain = chain.get();
     parts.questions = questions.get();
     loop.watch(chain->fd(), [this] { chain->run_completions(); });
@@ -291,7 +321,7 @@ void Node::Impl::start_peers() {
     openings = std::make_unique<Openings>(parts);
     openings->restore();
     chain_events = std::make_unique<ChainEvents>(parts, *disputes);
-    transport = std::make_unique<Transport>(options.transport, keys->transport_keys());
+    transport = world.transport(options.transport, keys->transport_keys());
     peers = std::make_unique<PeerManager>(parts, *transport, *this);
     parts.peers = peers.get();
     chain_ops = std::make_unique<ChainOps>(parts, *openings, *disputes);
@@ -310,7 +340,7 @@ void Node::Impl::start_peers() {
     FollowerConfig config;
     config.tracker = {options.chain_id, options.adjudicator, options.adjudicator_block, options.confirmations};
     config.poll_ms = options.chain_poll_ms;
-    auto started = ChainFollower::start(make_http_transport(options.chain_url), config, std::move(cursor));
+    auto started = ChainFollower::start(world.chain(options.chain_url), config, std::move(cursor), world.drive);
     if (!started)
         throw StoreError(StoreErrorKind::corrupt,
                          std::string("chain cursor: ").append(chain_fault_name(started.error().fault)));

@@ -14,13 +14,14 @@
 #include "daemon/node/opening.h"
 #include "daemon/node/peer_manager.h"
 #include "daemon/node/tx_service.h"
+#include "daemon/node/world.h"
 #include "wallet/keys/seed_file.h"
 
 namespace hedgerow::daemon {
 
 /// The node's database: one writer with a thread of its own, one reader on the node thread.
 struct NodeStore {
-    NodeStore(const NodeOptions& options, std::function<void()> on_fatal);
+    NodeStore(const NodeOptions& options, const World& world, std::function<void()> on_fatal);
     bool stale = false;  ///< the operator insisted on a database that is older than what this node once committed
     std::unique_ptr<Writer> writer;
     std::unique_ptr<Database> reader;
@@ -29,10 +30,11 @@ struct NodeStore {
 
 /// The parts of a node in the order in which they start, and the one order in which they end.
 struct Node::Impl final : PeerManager::Events {
-    explicit Impl(NodeOptions given);
+    Impl(NodeOptions given, World outside);
     ~Impl() override;
 
     [[nodiscard]] int run();
+    [[nodiscard]] bool step(NodeStep which);
     [[nodiscard]] NodeInfo info() const;
     void set_halted(bool halted);
 
@@ -58,6 +60,7 @@ struct Node::Impl final : PeerManager::Events {
     void on_message(const channel::NodeId& peer, channel::PeerMessage message) override;
 
     const NodeOptions options;
+    const World world;
     EventLoop loop;
     std::atomic<bool> failed{false};
     NodeStore store;

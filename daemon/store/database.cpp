@@ -85,7 +85,7 @@ StoreError::StoreError(StoreErrorKind kind, const std::string& text)
 Database::Database(const DatabaseOptions& options) : m_path(options.path) {
     try {
         lock_file();
-        open_file(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout_ms);
+        open_file(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout_ms, options.vfs);
         check_application(options.application_id);
         configure(options);
         if (options.check_integrity) check_integrity();
@@ -98,11 +98,11 @@ Database::Database(const DatabaseOptions& options) : m_path(options.path) {
     }
 }
 
-std::unique_ptr<Database> Database::open_reader(const std::filesystem::path& path) {
+std::unique_ptr<Database> Database::open_reader(const std::filesystem::path& path, const char* vfs) {
     constexpr int kReaderBusyTimeoutMs = 5000;
     std::unique_ptr<Database> reader(new Database());
     reader->m_path = path;
-    reader->open_file(SQLITE_OPEN_READONLY, kReaderBusyTimeoutMs);
+    reader->open_file(SQLITE_OPEN_READONLY, kReaderBusyTimeoutMs, vfs);
     reader->execute("PRAGMA query_only = ON");
     return reader;
 }
@@ -137,14 +137,14 @@ void Database::lock_file() {
         throw_errno("cannot write the lock file", path);
 }
 
-void Database::open_file(int flags, int busy_timeout_ms) {
+void Database::open_file(int flags, int busy_timeout_ms, const char* vfs) {
     if ((flags & SQLITE_OPEN_CREATE) != 0) {
         // Created here so that only its owner can read it; SQLite gives the WAL the same mode.
         const int fd = ::open(m_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kOwnerOnly);
         if (fd < 0) throw_errno("cannot open", m_path);
         ::close(fd);
     }
-    const int code = sqlite3_open_v2(m_path.c_str(), &m_db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(m_path.c_str(), &m_db, flags | SQLITE_OPEN_NOMUTEX, vfs);
     check(code, "opening");
     sqlite3_extended_result_codes(m_db, 1);
     check(sqlite3_busy_timeout(m_db, busy_timeout_ms), "setting the busy timeout");

@@ -153,6 +153,7 @@ struct DatabaseOptions {
     /// Of a new database, bytes (a power of two, 512 to 65,536); 0: SQLite's own. One that exists keeps its own.
     int page_size = 0;
     std::size_t cache_bytes = 0;  ///< of pages in memory; 0: SQLite's own
+    const char* vfs = nullptr;  ///< of SQLite, by name; null: the system's
 };
 
 /// One connection to the node's SQLite database: WAL, synchronous=FULL, foreign keys on. One thread at a time.
@@ -166,7 +167,8 @@ class Database {
     /// Opens or creates, checks, migrates (after a copy `<path>.before-v<n>` of an older schema). Throws StoreError.
     explicit Database(const DatabaseOptions& options);
     /// A second, read-only connection beside the writer's for history queries; no lock, no migration.
-    [[nodiscard]] static std::unique_ptr<Database> open_reader(const std::filesystem::path& path);
+    [[nodiscard]] static std::unique_ptr<Database> open_reader(const std::filesystem::path& path,
+                                                               const char* vfs = nullptr);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -215,7 +217,7 @@ class Database {
     };
 
     Database() = default;
-    void open_file(int flags, int busy_timeout_ms);
+    void open_file(int flags, int busy_timeout_ms, const char* vfs);
     void lock_file();
     void configure(const DatabaseOptions& options);
     void check_application(std::int32_t application_id);

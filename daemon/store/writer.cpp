@@ -14,7 +14,7 @@ using channel::Unexpected;
 Writer::Writer(std::unique_ptr<Database> database, OnFatal on_fatal, const WriterOptions& options)
     : m_database(std::move(database)), m_on_fatal(std::move(on_fatal)), m_options(options) {
     ASSERT(m_database != nullptr && m_options.max_queued_jobs > 0 && m_options.max_jobs_per_commit > 0);
-    m_thread = std::thread([this] { run(); });
+    if (m_options.drive == Drive::threads) m_thread = std::thread([this] { run(); });
 }
 
 Writer::~Writer() {
@@ -24,12 +24,14 @@ Writer::~Writer() {
     }
     m_work.notify_all();
     m_space.notify_all();
-    m_thread.join();
+    if (m_thread.joinable()) m_thread.join();
 }
 
 Expected<void, Rule> Writer::submit(Job job, OnDurable on_durable) {
     ASSERT(std::this_thread::get_id() != m_thread.get_id());
     std::unique_lock lock(m_mutex);
+    // Nobody else would make room.
+    ASSERT(m_options.drive == Drive::threads || m_queue.size() < m_options.max_queued_jobs);
     m_space.wait(lock, [this] { return m_failed || m_queue.size() < m_options.max_queued_jobs; });
     return enqueue(lock, std::move(job), std::move(on_durable));
 }
@@ -51,6 +53,11 @@ Expected<void, Rule> Writer::enqueue(std::unique_lock<std::mutex>& lock, Job job
 }
 
 bool Writer::flush() {
+    if (m_options.drive == Drive::stepped) {
+        while (step()) {
+        }
+        return !failed();
+    }
     std::unique_lock lock(m_mutex);
     const std::uint64_t wanted = m_submitted;
     m_space.wait(lock, [&] { return m_failed || m_metrics.jobs >= wanted; });
@@ -83,21 +90,33 @@ WriterMetrics Writer::metrics() const {
 }
 
 void Writer::run() {
-    for (;;) {
-        std::vector<Entry> batch = take_batch();
-        if (batch.empty()) return;
-        const auto start = std::chrono::steady_clock::now();
-        try {
-            commit_batch(batch);
-        } catch (const StoreError& error) {
-            return fail(error);
-        } catch (const std::exception& error) {
-            return fail(StoreError(StoreErrorKind::internal, error.what()));
-        }
-        const auto elapsed = std::chrono::steady_clock::now() - start;
-        const auto elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
-        finish_batch(batch, static_cast<std::uint64_t>(elapsed_us));
+    while (run_batch()) {
     }
+}
+
+bool Writer::step() {
+    ASSERT(m_options.drive == Drive::stepped);
+    if (m_failed || m_queue.empty()) return false;
+    return run_batch();
+}
+
+bool Writer::run_batch() {
+    std::vector<Entry> batch = take_batch();
+    if (batch.empty()) return false;
+    const auto start = std::chrono::steady_clock::now();
+    try {
+        commit_batch(batch);
+    } catch (const StoreError& error) {
+        fail(error);
+        return false;
+    } catch (const std::exception& error) {
+        fail(StoreError(StoreErrorKind::internal, error.what()));
+        return false;
+    }
+    const auto elapsed = std::chrono::steady_clock::now() - start;
+    const auto elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
+    finish_batch(batch, static_cast<std::uint64_t>(elapsed_us));
+    return true;
 }
 
 std::vector<Writer::Entry> Writer::take_batch() {

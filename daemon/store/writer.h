@@ -11,6 +11,7 @@
 
 #include "channel/base/expected.h"
 #include "channel/base/rule.h"
+#include "daemon/base/drive.h"
 #include "daemon/base/event_fd.h"
 #include "daemon/store/database.h"
 
@@ -19,6 +20,7 @@ namespace hedgerow::daemon {
 struct WriterOptions {
     std::size_t max_queued_jobs = 65'536;      ///< at this, submit waits and try_submit says queue_full
     std::size_t max_jobs_per_commit = 16'384;  ///< bounds one transaction's memory and the latency of its first job
+    Drive drive = Drive::threads;
 };
 
 struct WriterMetrics {
@@ -42,7 +44,7 @@ class Writer {
     using OnFatal = std::function<void(const StoreError&)>;
 
     Writer(std::unique_ptr<Database> database, OnFatal on_fatal, const WriterOptions& options = {});
-    /// Runs what is queued, then ends. Undrained completions are dropped: what they would send is replayed at restart.
+    /// Runs what is queued, then ends (stepped: drops it, as a power cut would). Undrained completions are dropped: what they would send is replayed at restart.
     ~Writer();
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
@@ -53,6 +55,8 @@ class Writer {
     [[nodiscard]] channel::Expected<void, channel::Rule> try_submit(Job job, OnDurable on_durable);
     /// Waits until all that was submitted before is durable or the writer failed (false).
     bool flush();
+    /// Stepped only: commits what waits, as one transaction. False where nothing does, or the writer has failed.
+    bool step();
 
     /// Readable while completions wait.
     [[nodiscard]] int completion_fd() const { return m_completed_event.fd(); }
@@ -70,6 +74,7 @@ class Writer {
 
     channel::Expected<void, channel::Rule> enqueue(std::unique_lock<std::mutex>& lock, Job job, OnDurable on_durable);
     void run();
+    [[nodiscard]] bool run_batch();
     [[nodiscard]] std::vector<Entry> take_batch();
     void commit_batch(std::vector<Entry>& batch);
     void finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us);
@@ -90,7 +95,7 @@ class Writer {
     bool m_stop = false;
     bool m_failed = false;
     EventFd m_completed_event;
-    std::thread m_thread;  // last: starts when all else is there
+    std::thread m_thread;  // last: starts when all else is there; none where stepped
 };
 
 }  // namespace hedgerow::daemon

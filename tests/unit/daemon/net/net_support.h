@@ -31,7 +31,7 @@ inline TransportConfig quick_config() {
 /// A transport with the list of all that it reported so far.
 struct TestNode {
     TransportKeys keys;
-    Transport transport;
+    ZmqTransport transport;
     std::vector<Inbound> events;
 
     explicit TestNode(std::uint8_t number, TransportConfig config = quick_config())
