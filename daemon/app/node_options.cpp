@@ -55,6 +55,8 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     out.chain_poll_ms = config.chain.poll_ms;
     out.fees.confirmations = config.chain.confirmations;
     out.fees.block_ms = config.chain.block_ms;
+    out.fees.rebroadcast_ms = config.chain.block_ms * 5ull / 4;
+    out.fees.replace_after_ms = config.chain.block_ms * 5ull;
     out.transport.listen = config.network.listen;
     out.transport.listen_host = config.network.listen_host;
     out.transport.listen_port = config.network.listen_port;

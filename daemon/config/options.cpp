@@ -83,7 +83,7 @@ constexpr Option kOptions[] = {
      [](Draft& d, View t) { return read_number(t, d.config.chain.confirmations, 1, 1'000); }},
     {kChain, "chain-poll-ms", "MS", "1000", false, "How often to ask for a new block (50 to 60000)",
      [](Draft& d, View t) { return read_number(t, d.config.chain.poll_ms, 50, 60'000); }},
-    {kChain, "chain-block-ms", "MS", "12000", false, "Usual time between two blocks: the fees of a waiting transaction are raised no more often (50 to 600000)",
+    {kChain, "chain-block-ms", "MS", "12000", false, "Usual time between two blocks: fees of a waiting transaction are raised no more often, and after five blocks (50 to 600000)",
      [](Draft& d, View t) { return read_number(t, d.config.chain.block_ms, 50, 600'000); }},
     {kChain, "asset", "SYMBOL,TOKEN,DECIMALS,FEED,HAIRCUT", "", true,
      "An asset, the first of which settles profit and loss (1 to 8, required). TOKEN: address, or 'native'; FEED: price feed, "

@@ -51,10 +51,6 @@ Signature read_signature(const Json& json) {
     return *compact_from_rsv(*fixed_from_hex<FixedBytes<65, struct RsvTag>>(json.get<std::string>()));
 }
 
-std::string wei(std::uint64_t gwei) {
-    return wallet::to_quantity(U256(gwei) * U256(1'000'000'000ull));
-}
-
 }  // namespace
 
 // --- the world
@@ -111,13 +107,17 @@ std::string DaemonWorld::post(const Address& from, const Address& to, const Byte
                               std::uint64_t value) {
     anvil.call("anvil_impersonateAccount", Json::array({to_hex(from)}));
     if (coins(from) == 0) anvil.call("anvil_setBalance", Json::array({to_hex(from), "0x56bc75e2d63100000"}));
+    // Anvil sorts its pool by the greatest fee: of what a node offers, twice the base fee, this without a tip is less.
+    const Json block = anvil.call("eth_getBlockByNumber", Json::array({"latest", false}));
+    const U256 base = *wallet::parse_quantity(block.at("baseFeePerGas").get<std::string>());
+    const U256 tip = U256(tip_gwei) * U256(1'000'000'000ull);
     const Json transaction{{"from", to_hex(from)},
                            {"to", to_hex(to)},
                            {"data", to_hex(data)},
                            {"gas", "0xf4240"},
                            {"value", wallet::to_quantity(U256(value))},
-                           {"maxPriorityFeePerGas", wei(tip_gwei)},
-                           {"maxFeePerGas", wei(tip_gwei + 5'000)}};
+                           {"maxPriorityFeePerGas", wallet::to_quantity(tip)},
+                           {"maxFeePerGas", wallet::to_quantity(tip + base * U256(9u) / U256(8u) + U256(1u))}};
     return anvil.call("eth_sendTransaction", Json::array({transaction}));
 }
 

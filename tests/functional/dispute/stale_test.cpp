@@ -1,6 +1,4 @@
-#include <doctest/doctest.h>
-
-#include "tests/support/daemon_world.h"
+#include "tests/functional/dispute/dispute_pair.h"
 
 /// Who challenges with an old state pays, an honest challenger never does; both at the edges of the window (spec 3.3).
 namespace {
@@ -9,34 +7,12 @@ using namespace hedgerow;
 using namespace hedgerow::channel;
 using namespace hedgerow::test;
 
-constexpr Int128 kUsdc = 1'000'000;
-constexpr Int128 kPenalty = 10 * kUsdc;
-
-/// alice leads, bob follows; 1,000 USDC of hers and 500 of his.
-struct Pair {
-    DaemonWorld world;
-    Daemon alice;
-    Daemon bob;
-
-    explicit Pair(Anvil anvil) : world(std::move(anvil)), alice(world, "alice"), bob(world, "bob") {
-        alice.fund();
-        bob.fund();
-    }
-    ChannelId open() { return open_channel(alice, bob, {"1000", ""}, {"500", ""}); }
-    /// Payments of one unit from bob until the version is `target`.
-    void pay_up_to(const ChannelId& id, std::uint64_t target) {
-        while (bob.version(id) < target) bob.pay(id, "0.000001");
-        wait_same(alice, bob, id);
-        REQUIRE(alice.version(id) == target);
-    }
-    /// The window passes; everybody who runs sees the end.
-    Ending settle(const Exported& of, Daemon& witness) {
-        world.pass_seconds(61);
-        world.pass_seconds(10);
-        witness.wait_status(of.id, "closed");
-        return world.ending(of);
-    }
-};
+/// Payments of one unit from bob until the version is `target`.
+void pay_up_to(Pair& pair, const ChannelId& id, std::uint64_t target) {
+    while (pair.bob.version(id) < target) pair.bob.pay(id, "0.000001");
+    wait_same(pair.alice, pair.bob, id);
+    REQUIRE(pair.alice.version(id) == target);
+}
 
 }  // namespace
 
@@ -61,13 +37,13 @@ TEST_CASE("a stale challenge is answered by the victim's node; the penalty begin
         alice.pay(t.id, "100");
         wait_same(alice, bob, t.id);
         t.old = alice.exported(t.id);
-        pair.pay_up_to(t.id, t.old.state.version + t.behind);
+        pay_up_to(pair, t.id, t.old.state.version + t.behind);
     }
     for (const Try& t : tries) {
         Daemon& cheat = t.cheat == Party::A ? alice : bob;
         Daemon& victim = t.cheat == Party::A ? bob : alice;
-        const Int128 before_a = world.balance(alice.account());
-        const Int128 before_b = world.balance(bob.account());
+        const Gained alices(world, alice.account());
+        const Gained bobs(world, bob.account());
         cheat.kill();
         REQUIRE(world.succeeded(world.post_challenge(t.old, t.cheat)));
         const std::uint64_t newest = t.old.state.version + t.behind;
@@ -78,8 +54,8 @@ TEST_CASE("a stale challenge is answered by the victim's node; the penalty begin
         CHECK(end.twin.result.penalty == Amount::from_raw(t.pays ? kPenalty : 0));
         const Int128 fine = t.pays ? (t.cheat == Party::A ? -kPenalty : kPenalty) : 0;
         const auto paid_by_bob = static_cast<Int128>(t.behind);
-        CHECK(world.balance(alice.account()) - before_a == 900 * kUsdc + paid_by_bob + fine);
-        CHECK(world.balance(bob.account()) - before_b == 600 * kUsdc - paid_by_bob - fine);
+        CHECK(alices() == 900 * kUsdc + paid_by_bob + fine);
+        CHECK(bobs() == 600 * kUsdc - paid_by_bob - fine);
         cheat.start();
         cheat.wait_status(t.id, "closed");
     }
@@ -99,16 +75,16 @@ TEST_CASE("an honest challenger never pays: either side with its newest state, t
         bob.pay(id, "2.5");
         wait_same(alice, bob, id);
         const Exported now = me.exported(id);
-        const Int128 before_a = world.balance(alice.account());
-        const Int128 before_b = world.balance(bob.account());
+        const Gained alices(world, alice.account());
+        const Gained bobs(world, bob.account());
         (void)me.call("channel_close", {{"channelId", to_hex(id)}, {"force", true}});
         other.wait_status(id, "disputed");
         const Ending end = pair.settle(now, other);
         CHECK(end.challenged_version == now.state.version);
         CHECK(end.settled.version == now.state.version);
         CHECK(end.twin.result.penalty.is_zero());
-        CHECK(world.balance(alice.account()) - before_a == 995'500'000);
-        CHECK(world.balance(bob.account()) - before_b == 504'500'000);
+        CHECK(alices() == 995'500'000);
+        CHECK(bobs() == 504'500'000);
         me.wait_status(id, "closed");
     }
     CHECK(world.balance(world.adjudicator) == 0);

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/support/daemon_world.h"
+
+/// What the dispute tests share: two funded nodes on one chain, alice who leads and bob who follows.
+namespace hedgerow::test {
+
+inline constexpr channel::Int128 kUsdc = 1'000'000;
+inline constexpr channel::Int128 kEther = 1'000'000'000'000'000'000;
+inline constexpr channel::Int128 kPenalty = 10 * kUsdc;  ///< of every channel, where its terms do not say otherwise
+inline constexpr std::uint64_t kDisputePeriod = 60;      ///< seconds, likewise
+
+struct Pair {
+    DaemonWorld world;
+    Daemon alice;
+    Daemon bob;
+
+    explicit Pair(Anvil anvil, const DaemonOptions& options = {})
+        : world(std::move(anvil)), alice(world, "alice", options), bob(world, "bob", options) {
+        alice.fund();
+        bob.fund();
+    }
+    /// 1,000 USDC of alice's and 500 of bob's.
+    channel::ChannelId open() { return open_channel(alice, bob, {"1000", ""}, {"500", ""}); }
+    /// The window passes; returns when the witness has seen the end.
+    Ending settle(const Exported& of, Daemon& witness) {
+        world.pass_seconds(kDisputePeriod + 1);
+        world.pass_seconds(10);  // and the one who did not challenge waits a moment longer
+        witness.wait_status(of.id, "closed");
+        return world.ending(of);
+    }
+};
+
+/// Blocks every so often, as on a chain that lives, until it goes out of scope.
+class Ticker {
+  public:
+    explicit Ticker(DaemonWorld& world, int every_ms = 100) {
+        m_thread = std::thread([this, &world, every_ms] {
+            while (!m_stop) {
+                world.mine();
+                std::this_thread::sleep_for(std::chrono::milliseconds(every_ms));
+            }
+        });
+    }
+    ~Ticker() {
+        m_stop = true;
+        m_thread.join();
+    }
+    Ticker(const Ticker&) = delete;
+    Ticker& operator=(const Ticker&) = delete;
+
+  private:
+    std::atomic<bool> m_stop{false};
+    std::thread m_thread;
+};
+
+/// A call that waits for its transaction, made beside the test.
+class Behind {
+  public:
+    template <typename Work>
+    explicit Behind(Work work) : m_thread(std::move(work)) {}
+    ~Behind() { join(); }
+    Behind(const Behind&) = delete;
+    Behind& operator=(const Behind&) = delete;
+    void join() {
+        if (m_thread.joinable()) m_thread.join();
+    }
+
+  private:
+    std::thread m_thread;
+};
+
+/// What an account has gained since the object was made, of the token.
+struct Gained {
+    DaemonWorld& world;
+    channel::Address account;
+    channel::Int128 before;
+
+    Gained(DaemonWorld& on, const channel::Address& of) : world(on), account(of), before(on.balance(of)) {}
+    channel::Int128 operator()() const { return world.balance(account) - before; }
+};
+
+}  // namespace hedgerow::test

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include "tests/functional/dispute/dispute_pair.h"
+
+/// The chain takes back what was mined, at every step of a dispute and at every depth. The nodes count an event as
+/// confirmed after two blocks, so that the deeper ones take back what they believed final.
+namespace {
+
+using namespace hedgerow;
+using namespace hedgerow::channel;
+using namespace hedgerow::test;
+
+std::uint64_t blocks_since(DaemonWorld& world, std::uint64_t block) {
+    return world.height() - block + 1;
+}
+
+/// The newest `depth` blocks, with the one that `block` names as the oldest of them, are replaced by empty ones.
+void take_back(DaemonWorld& world, std::uint64_t block, std::uint64_t depth) {
+    while (blocks_since(world, block) < depth) world.mine();
+    REQUIRE(blocks_since(world, block) == depth);
+    world.reorg(depth);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("reorg");
+
+TEST_CASE("challenge, response and settlement are each taken back by a reorganisation, and come again") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil), {{{"confirmations", "2"}}});
+    auto& [world, alice, bob] = pair;
+    // Blocks until it holds, and none more.
+    const auto ticking = [&](const std::string& what, auto probe) {
+        until(what, [&] {
+            if (probe()) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            world.mine();
+            return probe();
+        });
+    };
+    struct Try {
+        std::uint64_t depth;
+        Exported old;
+        ChannelId id;
+        std::uint64_t newest = 0;
+    };
+    std::vector<Try> tries{{1, {}, {}}, {3, {}, {}}, {12, {}, {}}};
+    for (Try& t : tries) {
+        const Ticker blocks(world);
+        t.id = pair.open();
+        alice.pay(t.id, "20");
+        wait_same(alice, bob, t.id);
+        t.old = bob.exported(t.id);
+        bob.pay(t.id, "320");
+        wait_same(alice, bob, t.id);
+        t.newest = bob.version(t.id);
+    }
+    bob.kill();
+    for (const Try& t : tries) {
+        CAPTURE(t.depth);
+        const Gained alices(world, alice.account());
+        const Gained bobs(world, bob.account());
+        world.automine(false);
+        // the challenge, before alice's answer is mined
+        std::string challenge = world.post_challenge(t.old, Party::B);
+        world.mine();
+        REQUIRE(world.succeeded(challenge));
+        std::uint64_t block = world.height();
+        alice.wait_status(t.id, "disputed");
+        world.anvil.call("anvil_dropAllTransactions", Json::array());
+        take_back(world, block, t.depth);
+        REQUIRE(world.dispute(t.id).end == 0);
+        alice.wait_status(t.id, "open");
+        // again, and the answer
+        challenge = world.post_challenge(t.old, Party::B);
+        world.mine();
+        REQUIRE(world.succeeded(challenge));
+        ticking("the answer", [&] { return world.dispute(t.id).version == t.newest; });
+        block = 0;
+        for (std::uint64_t b = world.height(); block == 0; --b) {
+            const auto at = wallet::read_dispute(
+                world.view(world.adjudicator, wallet::dispute_call(t.id), fmt::format("{:#x}", b)));
+            if (at->version != t.newest) block = b + 1;
+        }
+        take_back(world, block, t.depth);
+        REQUIRE(world.dispute(t.id).version == t.old.state.version);
+        ticking("the answer once more", [&] { return world.dispute(t.id).version == t.newest; });
+        // the settlement
+        world.pass_seconds(kDisputePeriod + 1);
+        world.pass_seconds(10);
+        const auto is_final = [&] { return world.holdings(t.id, world.token).is_final; };
+        ticking("the settlement", is_final);
+        block = world.height();
+        while (world.holdings(t.id, world.token, fmt::format("{:#x}", block - 1)).is_final) --block;
+        while (blocks_since(world, block) < t.depth) world.mine();
+        if (t.depth > 2) alice.wait_status(t.id, "closed");  // she believes in it
+        take_back(world, block, t.depth);
+        REQUIRE_FALSE(is_final());
+        ticking("the settlement once more", is_final);
+        ticking("closed", [&] { return alice.status(t.id) == "closed"; });
+        world.automine(true);
+        const Ending end = world.ending(t.old);
+        CHECK(end.settled.version == t.newest);
+        CHECK(end.twin.result.penalty == Amount::from_raw(kPenalty));
+        CHECK(alices() == (1'000 - 20 + 320) * kUsdc + kPenalty);
+        CHECK(bobs() == (500 + 20 - 320) * kUsdc - kPenalty);
+    }
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE("a challenge of our own that a reorganisation took back is made again; one that could not be answered is") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil));
+    auto& [world, alice, bob] = pair;
+    const ChannelId own = pair.open();
+    const ChannelId cheated = pair.open();
+    bob.pay(own, "25");
+    bob.pay(cheated, "40");
+    wait_same(alice, bob, own);
+    wait_same(alice, bob, cheated);
+    const Exported now = bob.exported(own);
+    const Exported old = bob.exported(cheated);
+    bob.pay(cheated, "60");
+    wait_same(alice, bob, cheated);
+    const std::uint64_t newest = bob.version(cheated);
+    const Gained alices(world, alice.account());
+    const Gained bobs(world, bob.account());
+
+    (void)bob.call("channel_close", {{"channelId", to_hex(own)}, {"force", true}});
+    alice.wait_status(own, "disputed");
+    bob.wait_status(own, "disputed");
+    world.reorg(1);
+    REQUIRE(world.dispute(own).end == 0);
+    {
+        const Ticker blocks(world);
+        until("the challenge once more", [&] { return world.dispute(own).end != 0; });
+    }
+    alice.wait_status(own, "disputed");
+    bob.kill();
+
+    // Her answer finds no dispute, and fails; the next dispute is answered all the same.
+    world.automine(false);
+    REQUIRE(!world.post_challenge(old, Party::B).empty());
+    world.mine();
+    alice.wait_status(cheated, "disputed");
+    world.reorg(1);
+    until("her answer waits", [&] { return world.anvil.call("txpool_status", Json::array()).at("pending") != "0x0"; });
+    world.mine();
+    alice.wait_status(cheated, "open");
+    world.automine(true);
+    REQUIRE(world.succeeded(world.post_challenge(old, Party::B)));
+    {
+        const Ticker blocks(world, 500);
+        until("the answer", [&] { return world.dispute(cheated).version == newest; });
+    }
+    const Ending end = pair.settle(old, alice);
+    CHECK(end.twin.result.penalty == Amount::from_raw(kPenalty));
+    alice.wait_status(own, "closed");
+    CHECK(world.ending(now).twin.result.penalty.is_zero());
+    CHECK(alices() == (1'000 + 25 + 1'000 + 100) * kUsdc + kPenalty);
+    CHECK(bobs() == (500 - 25 + 500 - 100) * kUsdc - kPenalty);
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_SUITE_END();
