@@ -107,6 +107,9 @@ void TxService::perform(const std::vector<wallet::TxAction>& actions) {
         } else if (const auto* tx = std::get_if<wallet::BroadcastTx>(&action)) {
             m_outbox.when_durable([this, tx = *tx] { broadcast(tx); });
         } else if (const auto* changed = std::get_if<wallet::JobChanged>(&action)) {
+            if (changed->fault)
+                LOG_WARN("job", {"id", changed->id}, {"status", wallet::job_status_name(changed->status)},
+                         {"fault", wallet::chain_fault_name(*changed->fault)}, {"text", changed->detail});
             m_outbox.when_durable([this, id = changed->id] {
                 answer_waiters(id);
                 const wallet::Job* job = m_manager.find(id);

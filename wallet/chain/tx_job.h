@@ -84,6 +84,7 @@ struct Job {
     std::uint32_t rejections = 0;
     bool bump_now = false;
     std::uint64_t estimate_after_ms = 0;
+    std::uint32_t reverts = 0;  ///< estimates in a row that said that the call would revert
 };
 
 /// A job as text (JSON) for the store, and back: job_record_malformed where the text is not one, or holds a transaction

@@ -180,7 +180,9 @@ void TxManager::check_nonce(Job& job, const ChainView& view) {
         return;
     }
     if (job.nonce_gone_since == 0) job.nonce_gone_since = view.head;
-    if (depth(view.head, job.nonce_gone_since) < m_policy.confirmations) return;
+    // A later block must say so too: a node, or the one beside it behind the same address, may count before it has the
+    // receipt.
+    if (depth(view.head, job.nonce_gone_since) < std::max<std::uint64_t>(m_policy.confirmations, 2)) return;
     // Somebody else who holds the key used the nonce. A payment is not sent again behind its owner's back; a defence
     // is.
     if (job.request.purpose == TxPurpose::spend || job.cancel_requested) {
@@ -201,12 +203,16 @@ void TxManager::take_estimates(const ChainView& view, std::uint64_t now_ms) {
         if (answer.gas) {
             const std::uint64_t estimate = std::min(*answer.gas, view.block_gas_limit);
             job.gas_limit = std::min(estimate + estimate / 5 + 5'000, view.block_gas_limit);
+            job.reverts = 0;
             continue;
         }
         const ChainError& error = answer.gas.error();
         const std::string reason = revert_reason(error.revert_data);
-        job.estimate_after_ms = now_ms + m_policy.block_ms;
-        if (job.request.purpose == TxPurpose::spend && !error.retryable()) {
+        const bool hopeless = !error.retryable();
+        const bool dated = job.request.deadline_ms != 0;
+        // What has no deadline is asked ever less often: a payee that refuses today may take it in a month.
+        job.estimate_after_ms = now_ms + (m_policy.block_ms << (hopeless && !dated ? std::min(job.reverts++, 8u) : 0u));
+        if (hopeless && (job.request.purpose == TxPurpose::spend || (dated && now_ms >= job.request.deadline_ms))) {
             settle_unsigned(job, error.fault, reason.empty() ? error.detail : reason);
         } else {
             note(job, error.fault, reason.empty() ? error.detail : reason);
@@ -231,7 +237,8 @@ std::map<std::string, TxManager::Stake> TxManager::stakes() const {
         return own;
     };
     for (const auto& [id, job] : m_jobs) {
-        if (job.status == JobStatus::queued && job.request.purpose == TxPurpose::defence) join(job);
+        const bool would_revert = job.fault == ChainFault::execution_reverted;  // nothing of ours makes way for it
+        if (job.status == JobStatus::queued && job.request.purpose == TxPurpose::defence && !would_revert) join(job);
         if (job.status == JobStatus::broadcast) order.push_back(&job);
     }
     std::sort(order.begin(), order.end(), [](const Job* a, const Job* b) { return *a->nonce > *b->nonce; });

@@ -382,6 +382,62 @@ TEST_CASE_FIXTURE(World, "a nonce that only seemed used changes nothing") {
     CHECK(status("pay") == JobStatus::broadcast);
 }
 
+TEST_CASE_FIXTURE(World, "one confirmation: a count that is ahead of its receipt fails nothing") {
+    FeePolicy quick = policy();
+    quick.confirmations = 1;
+    manager = std::make_unique<TxManager>(signer, 31337, quick);
+    REQUIRE(manager->submit(job("approve"), now));
+    round();
+    const auto hash = last_sent().hash;
+    view.nonce = 1;  // mined, and the node has no receipt yet
+    view.head += 1;
+    round();
+    CHECK(status("approve") == JobStatus::broadcast);
+    view.nonce = 0;
+    view.head -= 1;
+    mine(hash);
+    round();
+    CHECK(status("approve") == JobStatus::confirmed);
+}
+
+TEST_CASE_FIXTURE(World, "a defence that would revert ends with its deadline, and raises nobody's fees meanwhile") {
+    const ChainError error{ChainFault::execution_reverted, 3, "execution reverted", {}};
+    JobRequest respond = job("respond", TxPurpose::defence);
+    respond.gas_limit = 0;
+    respond.deadline_ms = now + 30'000;
+    gas.emplace("respond", channel::Unexpected{error});  // somebody else has answered
+    REQUIRE(manager->submit(respond, now));
+    REQUIRE(manager->submit(job("pay"), now));
+    round();
+    pass(30'000);
+    round();
+    CHECK(status("respond") == JobStatus::failed);
+    CHECK(fault("respond") == "execution_reverted");
+    // Without a deadline it waits, asked less and less often.
+    JobRequest claim = job("claim", TxPurpose::defence);
+    claim.gas_limit = 0;
+    gas.emplace("claim", channel::Unexpected{error});
+    REQUIRE(manager->submit(claim, now));
+    std::uint32_t asked = 0;
+    for (int i = 0; i < 100; ++i) {
+        asked += manager->queries(now).estimates.empty() ? 0 : 1;
+        round();
+        pass(12'000);
+    }
+    CHECK(asked == 7);
+    CHECK(status("claim") == JobStatus::queued);
+    // The payment was replaced as slowly as one that nothing waits behind, and for as little.
+    const Job& pay = *manager->find("pay");
+    CHECK(pay.variants.size() > 1);
+    const U256 second = pay.variants[1].transaction.body.max_priority_fee;
+    CHECK(second < U256(kGwei) * U256(5u) / U256(4u));
+    CHECK(pay.variants[1].signed_ms >= pay.variants[0].signed_ms + policy().replace_after_ms);
+    gas.insert_or_assign("claim", 60'000u);
+    pass(3'200'000);
+    round();
+    CHECK(status("claim") == JobStatus::broadcast);
+}
+
 TEST_CASE_FIXTURE(World, "cancellation: at once before signing, by using the nonce up after") {
     JobRequest waiting = job("waiting");
     waiting.budget = U256(1u);
