@@ -1,5 +1,6 @@
 #include "daemon/node/tx_service.h"
 
+#include "daemon/log/log.h"
 #include "daemon/store/channel_store.h"
 #include "wallet/chain/tx_view.h"
 

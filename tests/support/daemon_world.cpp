@@ -387,10 +387,10 @@ bool sees(Daemon& node, const ChannelId& id, const Stake& own, const Stake& othe
     const auto is = [&](const std::string& want, const Json& got) { return got == (want.empty() ? "0" : want); };
     const Json& usdc = channel.at("assets").at(0);
     bool ok = channel.at("connected").get<bool>() && is(own.usdc, usdc.at("deposited")) &&
-              is(other.usdc, usdc.at("counterDeposited"));
+              is(other.usdc, usdc.at("counterDeposited")) && is(own.usdc, usdc.at("available"));
     if (channel.at("assets").size() > 1) {
         const Json& eth = channel.at("assets").at(1);
-        ok = ok && is(own.eth, eth.at("deposited")) && is(other.eth, eth.at("counterDeposited"));
+        ok = ok && is(own.eth, eth.at("deposited")) && is(other.eth, eth.at("counterDeposited")) && is(own.eth, eth.at("available"));
     }
     return ok;
 }
