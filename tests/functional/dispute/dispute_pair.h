@@ -21,7 +21,11 @@ struct Pair {
     Daemon bob;
 
     explicit Pair(Anvil anvil, const DaemonOptions& options = {})
-        : world(std::move(anvil)), alice(world, "alice", options), bob(world, "bob", options) {
+        : Pair(std::move(anvil), {}, [&](DaemonWorld& world) { world.settings = options.settings; }) {}
+    /// `prepare` is called before the nodes start, for oracles and settings; `alices` are options of hers besides.
+    template <typename Prepare>
+    Pair(Anvil anvil, const DaemonOptions& alices, Prepare prepare)
+        : world(std::move(anvil)), alice((prepare(world), world), "alice", alices), bob(world, "bob") {
         alice.fund();
         bob.fund();
     }
