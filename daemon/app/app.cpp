@@ -6,6 +6,7 @@
 
 #include "daemon/api/api.h"
 #include "daemon/api/payments.h"
+#include "daemon/app/hooks.h"
 #include "daemon/app/node_options.h"
 #include "daemon/market/registry_file.h"
 #include "daemon/node/clock.h"
@@ -16,34 +17,6 @@
 namespace hedgerow::daemon {
 
 namespace {
-
-/// What the node tells, to each who asked.
-class Hooks final : public MarketHooks {
-  public:
-    Hooks(Market& market, Payments& payments) : m_market(market), m_payments(payments) {}
-    std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops, std::uint64_t now_ms) override {
-        return m_market.judge(channel, ops, now_ms);
-    }
-    void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override {
-        m_market.on_agreed(channel, op);
-        m_payments.on_agreed(channel, op);
-    }
-    void on_state(const channel::Channel& channel) override { m_market.on_state(channel); }
-    void on_status(const channel::Channel& channel) override { m_market.on_status(channel); }
-    void on_funds(const channel::Channel& channel) override { m_market.on_funds(channel); }
-    void on_market_message(const channel::Channel& channel, const channel::PeerMessage& message) override {
-        m_market.on_market_message(channel, message);
-    }
-    void on_tick(std::uint64_t now_ms) override {
-        m_market.on_tick(now_ms);
-        m_payments.on_tick(now_ms);
-    }
-    void on_halt(bool halted) override { m_market.on_halt(halted); }
-
-  private:
-    Market& m_market;
-    Payments& m_payments;
-};
 
 /// The price book and the oracles' histories, for disputes.
 class BookPackages final : public PackageSource {

@@ -335,9 +335,8 @@ void ChannelManager::store_heads() {
 
 void ChannelManager::tick() {
     for (auto& [id, e] : m_entries) {
-        if (e->channel.status == channel::Status::closed) continue;
-        feed(*e, channel::Tick{});
-        m_local.settle_unresolved(e->channel);
+        if (e->channel.status != channel::Status::closed) feed(*e, channel::Tick{});
+        m_local.settle_unresolved(e->channel);  // also of what is closed: that is when it is known
     }
 }
 

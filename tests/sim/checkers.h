@@ -1,0 +1,124 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "channel/messages/peer.h"
+#include "tests/sim/chain.h"
+
+/// What must hold, judged from outside: by the frames that nodes sent, the answers they gave to their users, and what
+/// the chain did. Nothing here asks a node what it believes.
+namespace hedgerow::sim {
+
+using channel::NodeId;
+using channel::Party;
+
+/// What went wrong, in words; a world that has one has failed.
+class Verdict {
+  public:
+    void fail(std::string what) {
+        if (m_failures.size() < kMax) m_failures.push_back(std::move(what));
+    }
+    [[nodiscard]] bool failed() const { return !m_failures.empty(); }
+    [[nodiscard]] const std::vector<std::string>& failures() const { return m_failures; }
+
+  private:
+    static constexpr std::size_t kMax = 8;
+    std::vector<std::string> m_failures;
+};
+
+/// The truth about prices, for recomputing settlements: the price of the earliest slots by honest oracles.
+using TruePrice = std::function<std::optional<channel::Price>(const Feed& feed, std::uint64_t time_s)>;
+
+/// What a user was told of a payment (an op with a memo of its own).
+struct Promise {
+    enum class Told : std::uint8_t { nothing, done, refused };
+    NodeId payer;
+    ChannelId channel;
+    Told told = Told::nothing;
+    std::uint64_t version = 0;  ///< of the answer, where done
+};
+
+/// One channel as the wire showed it.
+struct WitnessedChannel {
+    channel::Terms terms;
+    std::array<NodeId, 2> node{};  ///< by party
+    std::map<std::uint64_t, channel::Update> updates;
+    std::map<std::pair<Party, std::uint64_t>, channel::Signature> signed_states;
+    std::map<std::pair<Party, std::uint64_t>, channel::CloseSignature> signed_closes;
+    std::array<std::uint64_t, 2> enforceable{};  ///< newest version that each party is known to hold both signatures of
+    [[nodiscard]] const NodeId& of(Party party) const { return node[static_cast<std::size_t>(party)]; }
+};
+
+class Checkers {
+  public:
+    Checkers(Verdict& verdict, const Chain& chain) : m_verdict(verdict), m_chain(chain) {}
+
+    // Observation.
+    void set_liar(const NodeId& node) { m_liars.insert(node); }
+    /// That node lost data (a restored copy): what it holds is what it says from now on.
+    void lost_data(const NodeId& node);
+    void on_frame(const NodeId& from, const NodeId& to, channel::ByteView frame);
+    void on_payment_asked(const std::string& memo, const NodeId& payer, const ChannelId& channel);
+    void on_payment_done(const std::string& memo, std::uint64_t version);
+    void on_payment_refused(const std::string& memo);
+
+    // Judgement.
+    /// At any time: every coin and token is somewhere, and the contract holds what it owes.
+    void check_conservation();
+    /// At the end, once blocks are final: every channel's outcome.
+    void check_outcomes(const TruePrice& truth);
+
+    [[nodiscard]] const std::map<ChannelId, WitnessedChannel>& channels() const { return m_channels; }
+    [[nodiscard]] bool is_honest(const NodeId& node) const { return !m_liars.contains(node); }
+    /// Counts of what was judged, so that a checker that never had work is seen.
+    struct Counts {
+        std::uint64_t frames = 0, updates = 0, signatures = 0, payments_done = 0, settled = 0, closed = 0,
+                      recomputed = 0, exact_nets = 0, disputes_answered = 0;
+    };
+    [[nodiscard]] const Counts& counts() const { return m_counts; }
+
+  private:
+    void saw(WitnessedChannel& channel, const NodeId& from, const channel::Update& update);
+    void saw_state_signature(WitnessedChannel& channel, const ChannelId& id, Party by, std::uint64_t version,
+                             const channel::Signature& signature);
+    void saw_close_signature(WitnessedChannel& channel, Party by, const channel::CloseSignature& signature);
+    [[nodiscard]] std::optional<Party> party_of(const WitnessedChannel& channel, const NodeId& node) const;
+    void raise(WitnessedChannel& channel, Party party, std::uint64_t version);
+
+    /// What the chain's logs say of one channel.
+    struct OnChain {
+        std::optional<channel::State> recorded;  ///< newest of the dispute that was settled
+        std::uint64_t challenged_version = 0;
+        std::uint64_t challenged_at = 0;
+        std::uint64_t dispute_end = 0;
+        Party challenger = Party::A;
+        bool challenged = false;
+        bool is_final = false;
+        bool by_close = false;
+        std::uint64_t version = 0;
+        std::uint64_t final_at = 0;
+        std::vector<Amount> paid_a, paid_b;
+    };
+    [[nodiscard]] std::map<ChannelId, OnChain> read_chain() const;
+    void check_settled(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end, const TruePrice& truth);
+    void check_closed(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end);
+    void check_net(const ChannelId& id, const WitnessedChannel& channel, std::uint64_t version,
+                   std::span<const Amount> net);
+    void check_payments(const ChannelId& id, const WitnessedChannel& channel, std::uint64_t version);
+    /// Versions from the first to `version` as each names the one that it is built on; nothing where one was never sent.
+    [[nodiscard]] std::optional<std::vector<const channel::Update*>> lineage(const WitnessedChannel& channel,
+                                                                             std::uint64_t version) const;
+
+    Verdict& m_verdict;
+    const Chain& m_chain;
+    std::set<NodeId> m_liars;
+    std::map<ChannelId, WitnessedChannel> m_channels;
+    std::map<std::string, Promise> m_promises;
+    Counts m_counts;
+};
+
+}  // namespace hedgerow::sim

@@ -1,0 +1,135 @@
+#include <fmt/format.h>
+
+#include "tests/sim/world.h"
+
+/// Once faults stop: everything agrees, is answered and settles, within bounds; then judgement.
+namespace hedgerow::sim {
+
+namespace {
+
+constexpr std::uint64_t kAgreeMs = 300'000;
+constexpr std::uint64_t kCloseMs = 300'000;
+constexpr std::uint64_t kSettleMs = 1'500'000;  // dispute period, price grace, and fees
+constexpr std::uint64_t kLockMs = 3'700'000;    // an invoice's lock lasts an hour
+constexpr std::uint64_t kRetryMs = 10'000;
+
+bool settled_down(const channel::Channel& c) {
+    return c.pending.empty() && c.queue.empty() && c.proposals.empty() && !c.awaiting_signature;
+}
+
+}  // namespace
+
+bool World::all_agree() {
+    for (const Payment& p : m_payments) {
+        if (is_liar(p.payer) || p.over || !p.waiting || !node(p.payer).running()) continue;
+        // What a dispute has in doubt is known when that is over.
+        const channel::Channel* c = channel_at(p.payer, p.channel);
+        if (c != nullptr && c->status == channel::Status::open) return false;
+    }
+    for (const Line& line : m_lines) {
+        if (is_liar(line.hub) || is_liar(line.client)) continue;
+        const channel::Channel* a = channel_at(line.hub, line.id);
+        const channel::Channel* b = channel_at(line.client, line.id);
+        if (a == nullptr || b == nullptr) return false;
+        if (a->status != channel::Status::open || b->status != channel::Status::open) continue;  // it ends
+        if (!a->connected || !b->connected || !settled_down(*a) || !settled_down(*b)) return false;
+        if (a->agreed.state.version != b->agreed.state.version || a->agreed.digest != b->agreed.digest) return false;
+    }
+    return true;
+}
+
+bool World::all_final() {
+    for (const Line& line : m_lines) {
+        for (const std::size_t side : {line.hub, line.client}) {
+            if (is_liar(side)) continue;
+            const channel::Channel* c = channel_at(side, line.id);
+            if (c == nullptr || c->status != channel::Status::closed) return false;
+        }
+    }
+    return true;
+}
+
+std::string World::why_not_final() {
+    std::string out;
+    for (const Line& line : m_lines) {
+        for (const std::size_t side : {line.hub, line.client}) {
+            const channel::Channel* c = channel_at(side, line.id);
+            if (c == nullptr) {
+                out += fmt::format(" {}:down", node(side).name());
+                continue;
+            }
+            out += fmt::format(" {}:{}:{}/v{}/pending{}/queue{}/{}{}", node(side).name(),
+                               channel::to_hex(line.id).substr(0, 8), channel::status_name(c->status),
+                               c->agreed.state.version, c->pending.size(), c->queue.size() + c->proposals.size(),
+                               c->connected ? "connected" : "apart", c->dispute ? "/dispute" : "");
+        }
+    }
+    for (const Payment& p : m_payments) {
+        if (!p.over && p.waiting && !is_liar(p.payer)) out += " " + p.ref;
+    }
+    return out;
+}
+
+void World::finish() {
+    m_trace.line("world", "the faults stop");
+    heal();
+    std::uint64_t next_retry = 0;
+    const auto keep_asking = [&] {
+        if (m_queue.now_ms() < next_retry) return;
+        next_retry = m_queue.now_ms() + kRetryMs;
+        retry_payments();
+    };
+    const bool agreed = advance_until(kAgreeMs, [&] {
+        keep_asking();
+        return all_agree();
+    });
+    if (!agreed) {
+        if (!m_verdict.failed()) fail("liveness: no agreement after the faults stopped:" + why_not_final());
+        return;
+    }
+    m_trace.line("world", "all agree");
+    for (auto& n : m_nodes) n->tick_ms = 1'000;
+    for (Line& line : m_lines) {
+        const std::size_t first = is_liar(line.hub) ? line.client : line.hub;
+        const std::size_t who = m_random.chance(500) && !is_liar(line.client) ? line.client : first;
+        const channel::Channel* c = channel_at(who, line.id);
+        if (c == nullptr) continue;
+        if (c->status != channel::Status::open && c->status != channel::Status::recovering) continue;
+        const bool force = is_liar(line.hub) || is_liar(line.client) || !c->agreed.state.positions.empty() ||
+                           !c->agreed.state.locks.empty() || m_random.chance(300);
+        end_line(line, who, force);
+    }
+    advance_until(kCloseMs, [this] { return all_final(); });
+    bool locks = false;
+    for (Line& line : m_lines) {
+        for (const std::size_t side : {line.hub, line.client}) {
+            if (is_liar(side)) continue;
+            const channel::Channel* c = channel_at(side, line.id);
+            locks = locks || (c != nullptr && !c->agreed.state.locks.empty());
+            if (c != nullptr && c->status == channel::Status::open) end_line(line, side, true);
+        }
+    }
+    const bool final = advance_until(kSettleMs + (locks ? kLockMs : 0), [&] {
+        keep_asking();
+        return all_final();
+    });
+    if (!final) {
+        if (!m_verdict.failed()) fail("liveness: not final after the faults stopped:" + why_not_final());
+        return;
+    }
+    m_trace.line("world", "all final");
+    next_retry = 0;
+    keep_asking();
+    advance(30'000);
+    for (const Payment& p : m_payments) {
+        if (!p.over && !is_liar(p.payer) && node(p.payer).running())
+            fail(fmt::format("payment {} of {} in {}: its outcome is unknown for ever ({})", p.ref, node(p.payer).name(),
+                             channel::to_hex(p.channel).substr(0, 10), p.waiting ? "no answer" : "asked in vain"));
+    }
+    m_checkers->check_conservation();
+    m_checkers->check_outcomes([this](const channel::Feed& feed, std::uint64_t time_s) {
+        return m_oracles->true_price(feed, time_s);
+    });
+}
+
+}  // namespace hedgerow::sim

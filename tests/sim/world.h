@@ -1,0 +1,157 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checkers.h"
+#include "tests/sim/sim_node.h"
+
+namespace hedgerow::sim {
+
+struct WorldOptions {
+    std::uint64_t seed = 1;
+    bool trace = false;
+    std::filesystem::path root;  ///< an empty folder for the disks of this world
+};
+
+struct WorldResult {
+    std::vector<std::string> failures;  ///< empty: nothing was lost
+    std::uint64_t trace_hash = 0;
+    std::uint64_t virtual_ms = 0;
+    std::uint64_t events = 0;
+    Checkers::Counts counts;
+    std::map<std::string, std::uint64_t> tally;  ///< of faults and workload, by name
+};
+
+/// One seed's history: nodes that open channels, pay, swap, trade and end, under faults of every kind; then the faults
+/// stop, everything must agree and settle, and the checkers judge.
+class World {
+  public:
+    explicit World(const WorldOptions& options);
+    ~World();
+    [[nodiscard]] WorldResult run();
+    void print_trace(std::FILE* out) const { m_trace.print_tail(out); }
+
+  private:
+    /// What this world is like; drawn from the seed.
+    struct Scenario {
+        std::size_t nodes = 2;
+        std::optional<std::size_t> liar;
+        bool trading = false;
+        std::uint64_t active_s = 240;
+        std::uint64_t mean_fault_ms = 15'000;
+        std::uint64_t mean_action_ms = 1'500;
+        std::set<std::string> faults;  ///< kinds that occur
+    };
+    /// A payment as its payer's user sees it; asked again with the same reference while its outcome is unknown.
+    struct Payment {
+        std::size_t payer = 0;
+        ChannelId channel;
+        std::size_t asset = 0;
+        Amount amount;
+        std::string ref;
+        std::uint64_t asked_epoch = 0;  ///< of the process that was asked last; 0: none
+        bool waiting = false;
+        bool over = false;
+    };
+    struct Line {  ///< a channel as the world's users know it
+        ChannelId id;
+        std::size_t hub = 0;
+        std::size_t client = 0;
+        std::vector<channel::SignedState> saved;  ///< by a liar, for later
+        bool cheated = false;
+        bool ending = false;
+    };
+
+    // world.cpp
+    void draw_scenario();
+    void make_nodes();
+    void slot();
+    void oracle_slot();
+    void advance(std::uint64_t ms);
+    /// Advances until `reached` or the bound; false at the bound.
+    template <typename Fn>
+    bool advance_until(std::uint64_t bound_ms, Fn reached) {
+        const std::uint64_t end = m_queue.now_ms() + bound_ms;
+        while (m_queue.now_ms() < end && !m_verdict.failed()) {
+            if (reached()) return true;
+            advance(1'000);
+        }
+        return false;
+    }
+    void note(const std::string& name) { ++m_tally[name]; }
+    [[nodiscard]] SimNode& node(std::size_t index) { return *m_nodes[index]; }
+    [[nodiscard]] bool is_liar(std::size_t index) const { return m_scenario.liar == index; }
+    [[nodiscard]] const channel::Channel* channel_at(std::size_t index, const ChannelId& id);
+    void fail(std::string what) { m_verdict.fail(std::move(what)); }
+
+    // workload.cpp
+    void set_up();
+    void open_line(std::size_t hub, std::size_t client);
+    void act_later();
+    void act();
+    void pay(Line& line, std::size_t payer);
+    void ask(std::size_t payment);
+    void retry_payments();
+    void invoice(Line& line, std::size_t payer);
+    void swap(Line& line, std::size_t taker);
+    void trade(Line& line, std::size_t taker);
+    void fund(Line& line, std::size_t who);
+    void withdraw(Line& line, std::size_t who);
+    void end_line(Line& line, std::size_t who, bool force);
+    [[nodiscard]] std::string fresh_ref(const char* kind);
+
+    // faults.cpp
+    void fault_later();
+    void fault();
+    void crash(std::size_t index);
+    void restart(std::size_t index);
+    void network_fault();
+    void chain_fault();
+    void clock_fault();
+    void oracle_fault();
+    void cheat();
+    void lie(std::size_t index);
+    void heal();
+    /// A dispute's last stretch: whoever must answer can (what the protocol asks of the world).
+    [[nodiscard]] bool must_be_calm() const;
+    void watch_calm();
+
+    // finish.cpp
+    void finish();
+    [[nodiscard]] bool all_agree();
+    [[nodiscard]] bool all_final();
+    [[nodiscard]] std::string why_not_final();
+
+    const WorldOptions m_options;
+    Random m_random;
+    EventQueue m_queue;
+    Trace m_trace;
+    Verdict m_verdict;
+    Scenario m_scenario;
+    std::unique_ptr<Chain> m_chain;
+    std::unique_ptr<Network> m_network;
+    std::unique_ptr<Oracles> m_oracles;
+    std::unique_ptr<Checkers> m_checkers;
+    std::vector<std::unique_ptr<SimNode>> m_nodes;
+    std::set<std::size_t> m_gone;  ///< nodes that never come back
+    std::vector<Line> m_lines;
+    std::vector<Payment> m_payments;
+    std::vector<wallet::PrivateKey> m_crooks;
+    std::map<std::string, std::uint64_t> m_tally;
+    std::uint64_t m_sequence = 0;
+    std::uint64_t m_reorg_depth = 0;  ///< of the next slot
+    bool m_active = false;            ///< faults and workload go on
+    std::set<std::pair<std::size_t, std::size_t>> m_partitions;
+    std::set<std::size_t> m_down;  ///< nodes that will be started again
+    std::uint64_t m_crook_nonce = 0;
+};
+
+/// True where randombytes and friends draw from the world of now.
+void seed_sodium(std::uint64_t seed);
+
+}  // namespace hedgerow::sim
