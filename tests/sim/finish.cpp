@@ -19,15 +19,21 @@ bool settled_down(const channel::Channel& c) {
 
 }  // namespace
 
+bool World::has_liar(const ChannelId& id) const {
+    return std::any_of(m_lines.begin(), m_lines.end(), [&](const Line& line) {
+        return line.id == id && (is_liar(line.hub) || is_liar(line.client));
+    });
+}
+
 bool World::all_agree() {
     for (const Payment& p : m_payments) {
         if (is_liar(p.payer) || p.over || !p.waiting || !node(p.payer).running()) continue;
-        // What a dispute has in doubt is known when that is over.
+        // What a dispute has in doubt is known when that is over; a liar may leave everything open until then.
         const channel::Channel* c = channel_at(p.payer, p.channel);
-        if (c != nullptr && c->status == channel::Status::open) return false;
+        if (c != nullptr && c->status == channel::Status::open && !has_liar(p.channel)) return false;
     }
     for (const Line& line : m_lines) {
-        if (is_liar(line.hub) || is_liar(line.client)) continue;
+        if (has_liar(line.id)) continue;
         const channel::Channel* a = channel_at(line.hub, line.id);
         const channel::Channel* b = channel_at(line.client, line.id);
         if (a == nullptr || b == nullptr) return false;
@@ -95,7 +101,7 @@ void World::finish() {
         const channel::Channel* c = channel_at(who, line.id);
         if (c == nullptr) continue;
         if (c->status != channel::Status::open && c->status != channel::Status::recovering) continue;
-        const bool force = is_liar(line.hub) || is_liar(line.client) || !c->agreed.state.positions.empty() ||
+        const bool force = has_liar(line.id) || !c->agreed.state.positions.empty() ||
                            !c->agreed.state.locks.empty() || m_random.chance(300);
         end_line(line, who, force);
     }

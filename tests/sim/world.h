@@ -123,6 +123,7 @@ class World {
 
     // finish.cpp
     void finish();
+    [[nodiscard]] bool has_liar(const ChannelId& id) const;
     [[nodiscard]] bool all_agree();
     [[nodiscard]] bool all_final();
     [[nodiscard]] std::string why_not_final();
