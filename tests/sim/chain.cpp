@@ -89,6 +89,7 @@ std::uint64_t Chain::pending_nonce(const Address& account) const {
 
 channel::Expected<TxHash, std::string> Chain::submit(ByteView raw) {
     const auto refuse = [](std::string why) { return Unexpected{std::move(why)}; };
+    ++m_revision;
     auto decoded = wallet::decode_transaction(raw);
     if (!decoded) return refuse("rlp: value size exceeds available input length");
     const auto sender = wallet::transaction_sender(*decoded);
@@ -124,6 +125,7 @@ channel::Expected<TxHash, std::string> Chain::submit(ByteView raw) {
 }
 
 void Chain::lose_mempool(std::uint64_t per_mille) {
+    ++m_revision;
     for (auto& [sender, queue] : m_pool) {
         for (auto it = queue.begin(); it != queue.end();) {
             if (!m_random.chance(per_mille)) {
@@ -212,6 +214,7 @@ MinedTx Chain::apply(ChainState& state, const Pooled& pooled, const Address& sen
 }
 
 void Chain::mine(std::uint64_t now_s, std::uint64_t delay_per_mille) {
+    ++m_revision;
     const Block& parent = head();
     auto block = std::make_shared<Block>();
     block->header.number = parent.header.number + 1;

@@ -89,6 +89,8 @@ class Chain {
     [[nodiscard]] std::uint64_t pending_nonce(const Address& account) const;
     [[nodiscard]] const std::optional<Congestion>& congestion() const { return m_congestion; }
     [[nodiscard]] std::uint64_t reorgs() const { return m_reorgs; }
+    /// Rises whenever an answer may change.
+    [[nodiscard]] std::uint64_t revision() const { return m_revision; }
 
   private:
     struct Pooled {
@@ -119,6 +121,7 @@ class Chain {
     std::uint64_t m_highest = 0;
     std::uint64_t m_branches = 0;
     std::uint64_t m_reorgs = 0;
+    std::uint64_t m_revision = 0;
     std::optional<Congestion> m_congestion;
     std::uint64_t m_missed_per_mille = 0;
     std::uint64_t m_delayed_per_mille = 0;

@@ -201,22 +201,35 @@ class Answerer {
 
 }  // namespace
 
-wallet::ChainExpected<wallet::ChainReply> SimChainTransport::post(const std::string& body) {
-    if (m_access.down) return wallet::chain_error(wallet::ChainFault::chain_unreachable, "simulated outage");
+std::string SimChainTransport::answer(const std::string& body, std::uint64_t head) {
     const json request = json::parse(body);
-    const bool late = m_access.lag != 0 && m_random.chance(m_access.lag_per_mille);
-    const std::uint64_t lag = std::min(late ? m_access.lag : 0, m_chain.height());
-    json reply = {{"jsonrpc", "2.0"}, {"id", request.at("id")}};
+    json reply = {{"jsonrpc", "2.0"}};
     try {
-        Answerer answerer(m_chain, m_chain.height() - lag);
+        Answerer answerer(m_chain, head);
         reply["result"] = answerer.answer(request.at("method").get<std::string>(), request.at("params"));
     } catch (const RpcFailure& failure) {
         reply["error"] = {{"code", failure.code}, {"message", failure.message}};
         if (!failure.data.empty()) reply["error"]["data"] = channel::to_hex(failure.data);
     }
+    return reply.dump().substr(1);
+}
+
+wallet::ChainExpected<wallet::ChainReply> SimChainTransport::post(const std::string& body) {
+    if (m_access.down) return wallet::chain_error(wallet::ChainFault::chain_unreachable, "simulated outage");
+    const bool late = m_access.lag != 0 && m_random.chance(m_access.lag_per_mille);
+    const std::uint64_t head = m_chain.height() - std::min(late ? m_access.lag : 0, m_chain.height());
+    // EthClient's text: {"id":7,"jsonrpc":…
+    const std::size_t id_end = body.find(',');
+    ASSERT(body.starts_with("{\"id\":") && id_end != std::string::npos);
+    if (m_revision != m_chain.revision()) m_cache.clear();
+    m_revision = m_chain.revision();
+    std::string& known = m_cache[{head, body.substr(id_end)}];
+    if (known.empty()) known = answer(body, head);
+    wallet::ChainReply reply{200, body.substr(0, id_end + 1) + known};
+    if (body.find("eth_sendRawTransaction") != std::string::npos) known.clear();  // it acts each time
     if (m_access.lose_answer_per_mille != 0 && m_random.chance(m_access.lose_answer_per_mille))
         return wallet::chain_error(wallet::ChainFault::chain_unreachable, "simulated loss of an answer");
-    return wallet::ChainReply{200, reply.dump()};
+    return reply;
 }
 
 }  // namespace hedgerow::sim

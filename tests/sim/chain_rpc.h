@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "tests/sim/chain.h"
 #include "wallet/chain/eth_client.h"
 
@@ -21,9 +24,15 @@ class SimChainTransport final : public wallet::ChainTransport {
     [[nodiscard]] wallet::ChainExpected<wallet::ChainReply> post(const std::string& body) override;
 
   private:
+    /// The members of a reply behind its id.
+    [[nodiscard]] std::string answer(const std::string& body, std::uint64_t head);
+
     Chain& m_chain;
     const ChainAccess& m_access;
     Random& m_random;
+    /// Answers of this revision, by head and request without its id: nodes ask the same over and over while they wait.
+    std::map<std::pair<std::uint64_t, std::string>, std::string> m_cache;
+    std::uint64_t m_revision = 0;
 };
 
 }  // namespace hedgerow::sim

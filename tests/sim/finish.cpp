@@ -94,7 +94,7 @@ void World::finish() {
         return;
     }
     m_trace.line("world", "all agree");
-    for (auto& n : m_nodes) n->tick_ms = 1'000;
+    for (auto& n : m_nodes) n->tick_ms = 4'000;
     for (Line& line : m_lines) {
         const std::size_t first = is_liar(line.hub) ? line.client : line.hub;
         const std::size_t who = m_random.chance(500) && !is_liar(line.client) ? line.client : first;
