@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "daemon/store/database.h"
+#include "daemon/store/failpoint.h"
 #include "daemon/store/files.h"
 #include "wallet/keys/sealed.h"
 
@@ -78,11 +80,21 @@ Result<Backup> open_backup(ByteView file, const wallet::SecretBytes& key) {
 }
 
 Result<void> write_new_file(const std::filesystem::path& path, ByteView bytes) {
-    const File file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file.fd() < 0 && errno == EEXIST) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
+    if (path.empty()) return unusable(ENOENT);
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) == 0) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
+    // Whole under another name first: what a crash leaves half written never bears the name of a backup.
+    const std::string partial = path.string() + ".partial";
+    ::unlink(partial.c_str());
+    const File file(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (file.fd() < 0) return unusable(errno);
-    if (const int error = write_all(file.fd(), bytes); error != 0) {
-        ::unlink(path.c_str());  // ours: we made it just now
+    failpoint("backup.begun");
+    int error = write_all(file.fd(), bytes);
+    failpoint("backup.written");
+    if (error == 0 && ::renameat2(AT_FDCWD, partial.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) error = errno;
+    if (error != 0) {
+        ::unlink(partial.c_str());  // ours: we made it just now
+        if (error == EEXIST) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
         return unusable(error);
     }
     try {

@@ -2,6 +2,7 @@
 
 #include "daemon/node/disputes.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/store/failpoint.h"
 #include "wallet/chain/contract_calls.h"
 
 namespace hedgerow::daemon {
@@ -22,6 +23,7 @@ std::optional<std::uint8_t> asset_index(const channel::Terms& terms, const chann
 }
 
 void ChainEvents::take(const ChainBatch& batch) {
+    failpoint("chain.before_batch");
     for (const ChainInput& input : batch.inputs) {
         if (const auto* pending = std::get_if<EventPending>(&input)) {
             seen(pending->event);
@@ -41,6 +43,7 @@ void ChainEvents::take(const ChainBatch& batch) {
     if (batch.inputs.empty()) return;
     m_parts.outbox.persist(
         [text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
+    failpoint("chain.after_batch");
 }
 
 void ChainEvents::seen(const ChainEvent& event) {

@@ -6,6 +6,7 @@
 #include "daemon/node/disputes.h"
 #include "daemon/node/opening.h"
 #include "daemon/node/tx_service.h"
+#include "daemon/store/failpoint.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/erc20.h"
 #include "wallet/chain/eth_client.h"
@@ -157,6 +158,7 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
 void ChainOps::answer_durably(const ClientRef& ref, std::function<void()> answer) {
     m_parts.outbox.when_durable([this, ref, answer = std::move(answer)] {
         m_under_way.erase(ref);
+        failpoint("chain_ops.before_answer");
         answer();
     });
 }
@@ -291,25 +293,57 @@ void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amo
     const auto asset = static_cast<std::uint8_t>(asset_index);
     const channel::Hash request = request_hash(id, asset, amount);
     if (answered_before(ref, "withdraw", request, done)) return;
+    const std::optional<channel::WithdrawOp> begun = begun_withdrawal(*channel, ref);
+    const channel::WithdrawOp op = begun ? *begun : fresh_withdrawal(*channel, asset, amount);
+    const auto answer = [this, id, ref, request, done](const Result<TxHash>& tx) {
+        if (tx) finish_ref(ref, "withdraw", request, id, *tx);
+        answer_durably(ref, [done, tx] { done(tx); });
+    };
+    // Begun before a stop, and gone further than its caller heard.
+    if (begun && m_disputes.answer_withdrawal(*channel, asset, op.total, answer)) return;
+    if (!ref.empty()) note_withdrawal(ref, request, id, RefOutcome::pending, op);
+    m_disputes.wait_for_withdraw(id, asset, op.total, answer);
+    const ClientRef op_ref = ref.empty() ? ClientRef() : fmt::format("withdraw {}", ref);  // no caller's: it has a space
+    m_parts.channels->submit(id, op, op_ref, [this, id, ref, request, op](const Result<OpDone>& result) {
+        if (result) return;
+        if (!ref.empty()) note_withdrawal(ref, request, id, RefOutcome::refused, op);
+        m_disputes.stop_waiting_for_withdraw(id, op.asset, op.total, result.error());
+    });
+}
+
+channel::WithdrawOp ChainOps::fresh_withdrawal(const Channel& channel, std::uint8_t asset, Amount amount) const {
     const Amount before =
-        std::max(channel->funds_seen.withdrawn(channel->me)[asset], channel->funds_peer.withdrawn(channel->me)[asset]);
+        std::max(channel.funds_seen.withdrawn(channel.me)[asset], channel.funds_peer.withdrawn(channel.me)[asset]);
     channel::WithdrawOp op;
-    op.party = channel->me;
+    op.party = channel.me;
     op.asset = asset;
     op.total = before + amount;
     op.deadline = std::max(m_parts.now_ms / 1'000, m_parts.chain_time_s) + kWithdrawDeadlineS;
-    m_disputes.wait_for_withdraw(id, asset, op.total, [this, id, ref, request, done](const Result<TxHash>& tx) {
-        if (tx) finish_ref(ref, "withdraw", request, id, *tx);
-        answer_durably(ref, [done, tx] { done(tx); });
-    });
-    m_parts.channels->submit(id, op, {}, [this, id, asset, total = op.total](const Result<OpDone>& result) {
-        if (!result) m_disputes.stop_waiting_for_withdraw(id, asset, total, result.error());
-    });
+    return op;
+}
+
+/// The op of a withdrawal that a stop, or a time-out, came between; none where it can no longer happen.
+std::optional<channel::WithdrawOp> ChainOps::begun_withdrawal(const Channel& channel, const ClientRef& ref) const {
+    const auto row = ref.empty() ? std::nullopt : find_client_ref(m_parts.reader, ref);
+    if (!row || row->outcome != RefOutcome::pending) return std::nullopt;
+    const auto op = channel::wire_decode<channel::WithdrawOp>(row->result);
+    if (!op) throw StoreError(StoreErrorKind::corrupt, "client_refs.result");
+    const bool late = m_parts.confirmed_chain_time_s >= op->deadline;
+    if (late && channel.funds_seen.withdrawn(channel.me)[op->asset] < op->total) return std::nullopt;
+    return *op;
+}
+
+/// The op itself is kept, so that the same reference asks for the same total again, never for as much once more.
+void ChainOps::note_withdrawal(const ClientRef& ref, const channel::Hash& request, const ChannelId& id,
+                               RefOutcome outcome, const channel::WithdrawOp& op) {
+    const ClientRefRow row{ref,          "withdraw", request, outcome, id, std::nullopt, std::nullopt, Rule::none,
+                           channel::wire_encode(op), m_parts.now_ms};
+    m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
 }
 
 void ChainOps::close(const ChannelId& id, const ClientRef& ref, Answer<TxHash> done) {
     Rule rule = Rule::none;
-    (void)usable(id, rule);
+    const Channel* channel = usable(id, rule);
     if (rule == Rule::none && !valid_ref(ref)) rule = Rule::field_out_of_range;
     if (rule != Rule::none) return done(refused(rule));
     const channel::Hash request = request_hash(id);
@@ -318,6 +352,8 @@ void ChainOps::close(const ChannelId& id, const ClientRef& ref, Answer<TxHash> d
         if (tx) finish_ref(ref, "close", request, id, *tx);
         answer_durably(ref, [done, tx] { done(tx); });
     });
+    // Agreed already, before a stop perhaps: whoever asks now need not wait for the other side to bring it to the chain.
+    if (channel->status == channel::Status::closing) return m_disputes.close_now(*channel);
     const channel::CloseOp op{std::max(m_parts.now_ms / 1'000, m_parts.chain_time_s) + kCloseDeadlineS};
     m_parts.channels->submit(id, op, {}, [this, id](const Result<OpDone>& result) {
         if (!result) m_disputes.stop_waiting_for_close(id, result.error());

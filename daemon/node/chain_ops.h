@@ -2,6 +2,7 @@
 
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/node_parts.h"
+#include "daemon/store/channel_store.h"
 
 namespace hedgerow::daemon {
 
@@ -56,6 +57,12 @@ class ChainOps {
     /// Answers from what the reference did before, or notes that it is under way; true where there is nothing to do.
     [[nodiscard]] bool answered_before(const ClientRef& ref, const char* kind, const channel::Hash& request,
                                        const Answer<channel::TxHash>& done);
+    [[nodiscard]] channel::WithdrawOp fresh_withdrawal(const channel::Channel& channel, std::uint8_t asset,
+                                                       channel::Amount amount) const;
+    [[nodiscard]] std::optional<channel::WithdrawOp> begun_withdrawal(const channel::Channel& channel,
+                                                                      const ClientRef& ref) const;
+    void note_withdrawal(const ClientRef& ref, const channel::Hash& request, const channel::ChannelId& id,
+                         RefOutcome outcome, const channel::WithdrawOp& op);
     void answer_durably(const ClientRef& ref, std::function<void()> answer);
     void finish_ref(const ClientRef& ref, const char* kind, const channel::Hash& request, const channel::ChannelId& id,
                     channel::TxHash tx);

@@ -40,6 +40,10 @@ channel::State agreed_state(const Channel& channel) {
     return empty;
 }
 
+std::string withdraw_job(const ChannelId& id, std::uint8_t asset, channel::Amount total) {
+    return fmt::format("withdraw:{}:{}:{}", channel::to_hex(id), asset, channel::format_decimal(total.raw(), 0));
+}
+
 std::string recorded_key(const ChannelId& id) {
     return std::string("recorded/").append(channel::to_hex(id));
 }
@@ -143,6 +147,13 @@ void Disputes::close_ready(const Channel& channel, const channel::CloseReady& re
                        });
 }
 
+void Disputes::close_now(const Channel& channel) {
+    if (!channel.close || !channel.close->mine || !channel.close->theirs) return;
+    const bool leader = channel.me == Party::A;
+    close_ready(channel, {channel.close->close, leader ? *channel.close->mine : *channel.close->theirs,
+                          leader ? *channel.close->theirs : *channel.close->mine});
+}
+
 void Disputes::withdraw_ready(const Channel& channel, const channel::WithdrawReady& ready) {
     const channel::Withdraw& w = ready.withdraw;
     const auto mine = m_parts.keys->sign_withdraw(w);
@@ -154,9 +165,7 @@ void Disputes::withdraw_ready(const Channel& channel, const channel::WithdrawRea
     }
     const bool leader = channel.me == Party::A;
     const wallet::BothSignatures both{leader ? mine->signature : ready.theirs, leader ? ready.theirs : mine->signature};
-    const std::string id = fmt::format("withdraw:{}:{}:{}", channel::to_hex(channel.id), w.asset,
-                                       channel::format_decimal(w.total.raw(), 0));
-    submit(id, wallet::withdraw_call(channel.terms, w, both), TxPurpose::defence, w.deadline,
+    submit(withdraw_job(channel.id, w.asset, w.total), wallet::withdraw_call(channel.terms, w, both), TxPurpose::defence, w.deadline,
            to_all(std::move(waiting)));
 }
 
@@ -177,6 +186,18 @@ void Disputes::wait_for_close(const ChannelId& id, Answer<channel::TxHash> done)
 void Disputes::wait_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total,
                                  Answer<channel::TxHash> done) {
     m_withdrawals.emplace(WithdrawKey{id, asset, total}, std::move(done));
+}
+bool Disputes::answer_withdrawal(const Channel& channel, std::uint8_t asset, channel::Amount total,
+                                 const Answer<channel::TxHash>& done) {
+    const wallet::Job* job = nullptr;
+    if (const auto name = job_to_try(withdraw_job(channel.id, asset, total))) job = m_parts.transactions->find(*name);
+    if (job != nullptr) {
+        m_parts.transactions->submit(job->request, done);
+        return true;
+    }
+    if (channel.funds_seen.withdrawn(channel.me)[asset] < total) return false;
+    done(channel::TxHash());
+    return true;
 }
 void Disputes::stop_waiting_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total,
                                          const Fault& fault) {
@@ -215,12 +236,7 @@ void Disputes::resume() {
         if (const auto stored = get_meta(m_parts.reader, recorded_key(channel->id))) {
             if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[channel->id] = std::move(*state);
         }
-        const bool both_signed = channel->close && channel->close->mine && channel->close->theirs;
-        if (channel->status == channel::Status::closing && both_signed) {
-            const bool leader = channel->me == Party::A;
-            close_ready(*channel, {channel->close->close, leader ? *channel->close->mine : *channel->close->theirs,
-                                   leader ? *channel->close->theirs : *channel->close->mine});
-        }
+        if (channel->status == channel::Status::closing) close_now(*channel);
         if (channel->status != channel::Status::disputed) continue;
         if (!channel->dispute)
             challenge(*channel);

@@ -54,7 +54,13 @@ class Disputes final : public ChainEffects {
 
     // Who waits for the transaction of their close or withdrawal.
     void wait_for_challenge(const channel::ChannelId& id, Answer<channel::TxHash> done);
+    /// Of a closing channel, where both have signed; else once they have.
+    void close_now(const channel::Channel& channel);
     void wait_for_close(const channel::ChannelId& id, Answer<channel::TxHash> done);
+    /// Answers from the transaction of a withdrawal up to `total`, where there is one; true too where the chain paid it
+    /// already and nothing is known of the transaction, whose hash is then zero.
+    [[nodiscard]] bool answer_withdrawal(const channel::Channel& channel, std::uint8_t asset, channel::Amount total,
+                                         const Answer<channel::TxHash>& done);
     void wait_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total,
                            Answer<channel::TxHash> done);
     void stop_waiting_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total,

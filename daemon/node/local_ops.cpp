@@ -1,6 +1,7 @@
 #include "daemon/node/local_ops.h"
 
 #include "channel/crypto/keccak.h"
+#include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
 
@@ -117,6 +118,7 @@ void LocalOps::agreed(const channel::Channel& channel, const channel::OpAgreed& 
     if (waiting.done.empty()) return;
     m_parts.outbox.when_durable([this, waiting = std::move(waiting),
                                  result = OpDone{channel.id, op.version, op.index, op.timestamp_ms}]() mutable {
+        failpoint("ops.before_answer");
         if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
         answer_all(waiting.done, result);
     });

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "daemon/net/peer_uri.h"
+#include "daemon/store/failpoint.h"
 #include "daemon/store/schema.h"
 
 namespace hedgerow::daemon {
@@ -218,6 +219,7 @@ void Node::Impl::create_wallet(std::string password, Answer<std::string> done) {
             const auto created = wallet::create_seed_file(path, seed, password);
             sodium_memzero(password.data(), password.size());
             if (!created) return channel::Unexpected{created.error()};
+            failpoint("wallet.created");
             return seed;
         },
         [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
@@ -406,6 +408,7 @@ void Node::Impl::on_ready(const channel::NodeId& peer) {
 }
 
 void Node::Impl::on_lost(const channel::NodeId& peer) {
+    openings->on_lost(peer);
     channels->on_lost(peer);
 }
 

@@ -5,6 +5,7 @@
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
 
@@ -291,6 +292,7 @@ void Openings::begin_channel(const Record& record) {
 
 void Openings::become_open(const ChannelId& id) {
     m_parts.channels->feed(id, channel::Opened{});
+    m_parts.outbox.when_durable([] { failpoint("opening.opened"); });
     const channel::Channel* channel = m_parts.channels->find(id);
     if (channel != nullptr && m_parts.peers->ready(channel->peer)) m_parts.channels->feed(id, channel::Connected{});
 }
@@ -340,6 +342,15 @@ void Openings::on_ready(const NodeId& peer) {
             m_parts.peers->send(peer, channel::OpenConfirm{record.id, record.terms, record.secret});
         }
     }
+}
+
+/// What was only proposed binds nobody, and its answer cannot come any more.
+void Openings::on_lost(const NodeId& peer) {
+    std::vector<OpeningId> gone;
+    for (const auto& [id, record] : m_records) {
+        if (record.peer == peer && record.me == Party::B && record.stage == Stage::proposed) gone.push_back(id);
+    }
+    for (const OpeningId& id : gone) fail(id, Rule::peer_disconnected);
 }
 
 void Openings::tick() {

@@ -27,6 +27,7 @@ class Openings {
     void open(const OpenOrder& order, Answer<channel::ChannelId> done);
 
     void on_ready(const channel::NodeId& peer);
+    void on_lost(const channel::NodeId& peer);
     void on_message(const channel::NodeId& peer, const channel::OpenPropose& message);
     void on_message(const channel::NodeId& peer, const channel::OpenAccept& message);
     void on_message(const channel::NodeId& peer, const channel::OpenRefuse& message);

@@ -1,11 +1,14 @@
 #include "daemon/node/outbox.h"
 
+#include "daemon/store/failpoint.h"
+
 namespace hedgerow::daemon {
 
 void Outbox::run_all(std::vector<Action>& actions) {
     // An action may add actions to a turn that is not in flight yet, never to this list.
     for (Action& action : actions) action();
     actions.clear();
+    failpoint("outbox.after_actions");
 }
 
 bool Outbox::end_turn() {

@@ -2,11 +2,24 @@
 
 #include "daemon/net/peer_uri.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
 
 using channel::NodeId;
 using channel::Rule;
+
+namespace {
+
+constexpr std::array<std::string_view, std::variant_size_v<channel::PeerMessage>> kMessageNames = {
+    "Hello",       "OpenPropose",  "OpenAccept", "OpenRefuse",        "OpenConfirm",    "OpenDone",   "FundsSeen",
+    "Propose",     "Refuse",       "Update",     "Ack",               "Reject",         "Reestablish", "WithdrawSignature",
+    "CloseSignature", "HandOver",  "QuoteRequest", "Quote",           "QuoteRefuse",    "StreamQuote", "PeerError",
+    "TowerStore",  "TowerReceipt", "TowerRefuse", "TowerFetch",       "TowerRecord",    "TowerEnd",   "BackupStore",
+    "BackupStored", "BackupFetch", "BackupItems"};
+static_assert(!kMessageNames.back().empty());
+
+}  // namespace
 
 PeerManager::PeerManager(NodeParts& parts, Transport& transport, Events& events)
     : m_parts(parts), m_transport(transport), m_events(events) {}
@@ -97,8 +110,11 @@ void PeerManager::send(const NodeId& peer, const channel::PeerMessage& message) 
     const auto link = m_links.find(peer);
     if (link == m_links.end()) return;
     m_parts.outbox.when_durable(
-        [this, peer, session = link->second.session, frame = channel::wire_encode(message)]() mutable {
+        [this, peer, session = link->second.session, name = kMessageNames[message.index()],
+         frame = channel::wire_encode(message)]() mutable {
+            failpoint("send", name);
             send_bytes(peer, session, std::move(frame));
+            failpoint("sent", name);
         });
 }
 

@@ -2,6 +2,7 @@
 
 #include "daemon/log/log.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/store/failpoint.h"
 #include "wallet/chain/tx_view.h"
 
 namespace hedgerow::daemon {
@@ -122,7 +123,10 @@ void TxService::perform(const std::vector<wallet::TxAction>& actions) {
 
 void TxService::broadcast(const wallet::BroadcastTx& tx) {
     const bool posted = m_chain.post([this, alive = std::weak_ptr(m_alive), tx](wallet::EthClient& client) {
+        const std::string_view kind = std::string_view(tx.id).substr(0, tx.id.find(':'));
+        failpoint("tx.stored", kind);
         auto answer = client.send_raw_transaction(tx.raw, tx.hash);
+        failpoint("tx.broadcast", kind);
         return ChainWorker::Completion([this, alive, id = tx.id, answer = std::move(answer)] {
             if (alive.expired()) return;
             m_manager.broadcast_answered(id, answer);

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <string>
 #include <string_view>
+#include <thread>
 
 namespace hedgerow::daemon {
 
@@ -13,6 +15,7 @@ namespace {
 
 constexpr int kExitAsIfKilled = 137;  // 128 + SIGKILL, what a shell reports for kill -9
 constexpr std::size_t kMaxFailpoints = 16;
+constexpr auto kTimeToLeave = std::chrono::milliseconds(150);
 
 struct Failpoint {
     std::string name;
@@ -33,6 +36,7 @@ bool arm_one(std::string_view entry) {
     char* end = nullptr;
     const long count = std::strtol(digits.c_str(), &end, 10);
     if (digits.empty() || *end != '\0' || count < 1 || points().size() >= kMaxFailpoints) return false;
+    if (!is_failpoint(entry.substr(0, colon))) return false;
     points().emplace_back(entry.substr(0, colon), count);
     return true;
 }
@@ -65,10 +69,17 @@ bool arm_failpoints(const char* text) {
     return g_failpoints_armed;
 }
 
-void failpoint_passed(const char* name) {
+void failpoint_passed(std::string_view name) {
     for (Failpoint& point : points()) {
-        if (point.name == name && point.passages_left.fetch_sub(1) == 1) _exit(kExitAsIfKilled);
+        if (point.name != name || point.passages_left.fetch_sub(1) != 1) continue;
+        if (name.starts_with("sent.")) std::this_thread::sleep_for(kTimeToLeave);
+        _exit(kExitAsIfKilled);
     }
+}
+
+void failpoint_passed(std::string_view group, std::string_view name) {
+    std::string whole(group);
+    failpoint_passed(whole.append(1, '.').append(name));
 }
 
 }  // namespace hedgerow::daemon

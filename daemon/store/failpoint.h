@@ -1,21 +1,78 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <string_view>
 
 namespace hedgerow::daemon {
 
-/// Named points at which a test can end the process as a power cut would: HEDGEROW_FAILPOINT=name:count[,name:count...]
-/// makes the count-th passage through `name` (1 = the first) call _exit(137). It can do nothing but end the process, so
-/// it is compiled in always; unarmed, a passage costs one relaxed load.
-extern std::atomic<bool> g_failpoints_armed;
+/// Every point at which a test can end the process as kill -9 would. tests/functional/crash walks the whole table: a name
+/// that no walk passes fails there, and a name that is not in it does not compile.
+inline constexpr auto kFailpoints = std::to_array<std::string_view>({
+    // The writer: the jobs of one transaction, its commit, the side file, and the way of the completion to the node.
+    "store.after_migration", "store.in_transaction", "store.before_commit", "store.after_commit_before_generation",
+    "store.after_commit", "store.completed", "outbox.after_actions",
+    // The wallet file is there, the database does not know of it yet.
+    "wallet.created",
+    // Opening: the channel is open, whoever asked has not heard.
+    "opening.opened", "chain_ops.before_answer", "ops.before_answer",
+    // A batch of the chain follower: nothing of it is fed; all of it is, and nothing is stored.
+    "chain.before_batch", "chain.after_batch",
+    // A backup file: begun under another name; complete, and not yet under its own.
+    "backup.begun", "backup.written",
+    // A message before it leaves, and once it has left and nothing else was done.
+    "send.Hello", "sent.Hello", "send.OpenPropose", "sent.OpenPropose", "send.OpenAccept", "sent.OpenAccept",
+    "send.OpenRefuse", "sent.OpenRefuse", "send.OpenConfirm", "sent.OpenConfirm", "send.OpenDone", "sent.OpenDone",
+    "send.FundsSeen", "sent.FundsSeen", "send.Propose", "sent.Propose", "send.Refuse", "sent.Refuse", "send.Update",
+    "sent.Update", "send.Ack", "sent.Ack", "send.Reject", "sent.Reject", "send.Reestablish", "sent.Reestablish",
+    "send.WithdrawSignature", "sent.WithdrawSignature", "send.CloseSignature", "sent.CloseSignature", "send.HandOver",
+    "sent.HandOver", "send.QuoteRequest", "sent.QuoteRequest", "send.Quote", "sent.Quote", "send.QuoteRefuse",
+    "sent.QuoteRefuse", "send.StreamQuote", "sent.StreamQuote", "send.PeerError", "sent.PeerError",
+    // A job of the transaction manager: stored and not broadcast; the chain node has it and we have not heard.
+    "tx.stored.approve", "tx.broadcast.approve", "tx.stored.open", "tx.broadcast.open", "tx.stored.ref",
+    "tx.broadcast.ref", "tx.stored.withdraw", "tx.broadcast.withdraw", "tx.stored.close", "tx.broadcast.close",
+    "tx.stored.challenge", "tx.broadcast.challenge", "tx.stored.respond", "tx.broadcast.respond", "tx.stored.attest",
+    "tx.broadcast.attest", "tx.stored.settle", "tx.broadcast.settle",
+});
 
-void failpoint_passed(const char* name);
-
-inline void failpoint(const char* name) {
-    if (g_failpoints_armed.load(std::memory_order_relaxed)) failpoint_passed(name);
+[[nodiscard]] constexpr bool is_failpoint(std::string_view name) {
+    return std::find(kFailpoints.begin(), kFailpoints.end(), name) != kFailpoints.end();
 }
 
-/// Arms as the environment variable would; for child processes of tests. Malformed text arms nothing and returns false.
+/// A name of the table, known when compiling.
+class FailpointName {
+  public:
+    consteval FailpointName(const char* text) : m_text(text) {
+        if (!is_failpoint(m_text)) throw "not in kFailpoints";
+    }
+    [[nodiscard]] constexpr std::string_view text() const { return m_text; }
+
+  private:
+    std::string_view m_text;
+};
+
+/// HEDGEROW_FAILPOINT=name:count[,name:count...] makes the count-th passage through `name` (1 = the first) call
+/// _exit(137). It can do nothing but end the process, so it is compiled in always; unarmed, a passage costs one relaxed
+/// load.
+extern std::atomic<bool> g_failpoints_armed;
+
+void failpoint_passed(std::string_view name);
+void failpoint_passed(std::string_view group, std::string_view name);
+
+inline void failpoint(FailpointName name) {
+    if (g_failpoints_armed.load(std::memory_order_relaxed)) failpoint_passed(name.text());
+}
+
+/// The point `group`.`name`; passes over what is not in the table. A process that dies at one of the group "sent" first
+/// stands still for a moment, so that what this thread handed on has left.
+inline void failpoint(std::string_view group, std::string_view name) {
+    if (g_failpoints_armed.load(std::memory_order_relaxed)) failpoint_passed(group, name);
+}
+
+/// Arms as the environment variable would; for child processes of tests. Malformed text, and a name that is not in the
+/// table, arm nothing and return false.
 [[nodiscard]] bool arm_failpoints(const char* text);
 
 }  // namespace hedgerow::daemon

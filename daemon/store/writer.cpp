@@ -71,6 +71,7 @@ std::size_t Writer::drain() {
         m_completed_event.clear();
         ready.swap(m_completed);
     }
+    if (!ready.empty()) failpoint("store.completed");
     for (OnDurable& call : ready) {
         if (call) call();
     }

@@ -3,16 +3,34 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace hedgerow::test {
 
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
+namespace {
+
+void apply(const ChildOptions& options) {
+    for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
+    if (options.max_file_bytes == 0) return;
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{options.max_file_bytes, options.max_file_bytes};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(126);
+}
+
+int exit_code(int status) {
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const ChildOptions& options) {
     std::array<int, 2> in{};
     std::array<int, 2> out{};
     if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
@@ -24,6 +42,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::dup2(in[0], 0);
         ::dup2(out[1], 1);
+        apply(options);
         ::execv(argv[0], argv.data());
         ::_exit(127);
     }
@@ -72,7 +91,14 @@ int ChildProcess::wait() {
     int status = 0;
     ::waitpid(m_pid, &status, 0);
     m_pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return exit_code(status);
+}
+
+std::optional<int> ChildProcess::ended() {
+    int status = 0;
+    if (m_pid <= 0 || ::waitpid(m_pid, &status, WNOHANG) != m_pid) return std::nullopt;
+    m_pid = 0;
+    return exit_code(status);
 }
 
 }  // namespace hedgerow::test

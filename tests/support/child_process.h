@@ -1,14 +1,22 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hedgerow::test {
 
+struct ChildOptions {
+    std::vector<std::pair<std::string, std::string>> environment;  ///< over this process's own
+    std::uint64_t max_file_bytes = 0;  ///< RLIMIT_FSIZE with SIGXFSZ ignored, so that writes beyond fail; 0: none
+};
+
 /// A child process spoken to line by line. Killed with the object, by its own pid.
 class ChildProcess {
   public:
-    explicit ChildProcess(const std::vector<std::string>& arguments);
+    explicit ChildProcess(const std::vector<std::string>& arguments, const ChildOptions& options = {});
     ~ChildProcess();
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
@@ -23,8 +31,10 @@ class ChildProcess {
     [[nodiscard]] int pid() const { return m_pid; }
     /// kill -9, and waits.
     void kill();
-    /// Waits for its end; the exit code.
+    /// Waits for its end; the exit code, 128 where a signal ended it.
     [[nodiscard]] int wait();
+    /// The exit code where it has ended by itself, once; nothing while it runs.
+    [[nodiscard]] std::optional<int> ended();
 
   private:
     int m_pid = 0;

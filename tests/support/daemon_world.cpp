@@ -14,6 +14,7 @@
 #include "tests/paths.h"
 #include "wallet/chain/erc20.h"
 #include "wallet/chain/quantity.h"
+#include "wallet/keys/seed_file.h"
 
 namespace hedgerow::test {
 
@@ -255,7 +256,15 @@ Daemon::Daemon(DaemonWorld& world, std::string name, const DaemonOptions& option
     std::filesystem::permissions(m_datadir / "password",
                                  std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     write_config(options);
-    start();
+    make_wallet();
+    start(options.child);
+}
+
+/// Stretched as little as may be: a test starts its nodes many times.
+void Daemon::make_wallet() {
+    const wallet::MasterSeed seed = wallet::MasterSeed::generate();
+    m_phrase = std::string(reveal_text(seed.mnemonic()));
+    if (!wallet::create_seed_file(m_datadir / "wallet.seed", seed, kPassword, {1, 8})) throw std::runtime_error("no wallet");
 }
 
 void Daemon::write_config(const DaemonOptions& options) {
@@ -294,19 +303,32 @@ void Daemon::write_config(const DaemonOptions& options) {
     for (const auto& [key, value] : lines) file << key << " = " << value << '\n';
 }
 
-void Daemon::start() {
+void Daemon::start(const ChildOptions& child) {
     const auto url = m_datadir / "rpc.url";
     std::filesystem::remove(url);
+    m_ended.reset();
     m_process = std::make_unique<ChildProcess>(
-        std::vector<std::string>{program("hedgerowd"), "--datadir", m_datadir.string()});
-    until(m_name + " starts", [&] { return std::filesystem::exists(url); });
-    if (m_phrase.empty()) m_phrase = call("wallet_create", {{"password", kPassword}}).at("mnemonic");
+        std::vector<std::string>{program("hedgerowd"), "--datadir", m_datadir.string()}, child);
+    const auto running = [&] {
+        if (ended()) throw std::runtime_error(fmt::format("{} has ended with {}", m_name, *m_ended));
+    };
+    until(m_name + " starts", [&] {
+        running();
+        return std::filesystem::exists(url);
+    });
     until(m_name + " is synced", [&] {
+        running();
         const Json info = call("node_info");
         m_uri = info.at("uri");
         return m_uri.find('@') != std::string::npos && info.at("chains").at(0).at("synced").get<bool>();
     });
+    if (!m_account.is_zero()) return;
     m_account = *parse_address(call("wallet_addresses").at("address").get<std::string>());
+}
+
+std::optional<int> Daemon::ended() {
+    if (!m_ended) m_ended = m_process->ended();
+    return m_ended;
 }
 
 int Daemon::stop() {

@@ -65,6 +65,8 @@ struct Oracle {
 struct DaemonOptions {
     /// Options beside, or instead of, the defaults: name and value, several of a name allowed.
     std::vector<std::pair<std::string, std::string>> settings;
+    /// Of the first start.
+    ChildOptions child;
 };
 
 /// The chain, the contract, a token, and a directory that goes with the object.
@@ -125,7 +127,10 @@ class Daemon {
   public:
     Daemon(DaemonWorld& world, std::string name, const DaemonOptions& options = {});
 
-    void start();
+    /// Returns when it is synced; throws where it ends before.
+    void start(const ChildOptions& child = {});
+    /// The exit code where it has ended by itself.
+    [[nodiscard]] std::optional<int> ended();
     void kill() { m_process->kill(); }
     /// SIGTERM; the exit code.
     int stop();
@@ -154,11 +159,13 @@ class Daemon {
 
   private:
     void write_config(const DaemonOptions& options);
+    void make_wallet();
 
     DaemonWorld& m_world;
     std::string m_name;
     std::filesystem::path m_datadir;
     std::unique_ptr<ChildProcess> m_process;
+    std::optional<int> m_ended;
     std::string m_uri, m_phrase;
     channel::Address m_account;
 };

@@ -247,6 +247,8 @@ TEST_CASE("writer: a death at each boundary of a commit leaves a database that o
 }
 
 TEST_CASE("failpoint: malformed text arms nothing") {
-    for (const char* text : {"x", "x:", ":1", "x:0", "x:-1", "x:1y", "a:1,b"}) CHECK_FALSE(arm_failpoints(text));
-    failpoint("x");
+    for (const char* text : {"send.Ack", "send.Ack:", ":1", "send.Ack:0", "send.Ack:-1", "send.Ack:1y", "sent.Ack:1,send.Ack",
+                             "nobody.knows:1"})
+        CHECK_FALSE(arm_failpoints(text));
+    failpoint("send", "Ack");
 }
