@@ -94,6 +94,7 @@ struct Side {
     std::set<LocalId> agreed_ids;
     std::map<LocalId, Rule> refused;
     std::vector<OpEntry> history;
+    std::vector<OpAgreed> agreed_ops;  ///< the same with their versions
     std::vector<Rule> faults;
     std::vector<Effect> other;  ///< everything else, in order
     bool linked_out = true;     ///< false: what it sends is lost
@@ -109,14 +110,16 @@ struct Pair {
     Context context;
     bool linked = false;
 
-    explicit Pair(Amount deposit = units(1'000'000'000)) {
+    explicit Pair(Amount deposit = units(1'000'000'000), void (*alter)(Terms&, RiskTerms&) = nullptr) {
         Secret secret;
         secret.data[3] = 7;
-        const Terms terms = sample_terms(a.key, b.key, secret);
+        Terms terms = sample_terms(a.key, b.key, secret);
+        RiskTerms risk = sample_risk();
+        if (alter != nullptr) alter(terms, risk);
         const Hash separator = domain_separator({31337, {}});
         const List<Price, kMaxAssets> marks = {usd(1), usd(2000)};
-        a.channel = make_channel(terms, sample_risk(), marks, separator, Party::A, {}, b.key.key, secret);
-        b.channel = make_channel(terms, sample_risk(), marks, separator, Party::B, {}, a.key.key, secret);
+        a.channel = make_channel(terms, risk, marks, separator, Party::A, {}, b.key.key, secret);
+        b.channel = make_channel(terms, risk, marks, separator, Party::B, {}, a.key.key, secret);
         context.now_ms = 1'800'000'000'000;
         context.chain_time_s = context.confirmed_chain_time_s = context.now_ms / 1000;
         for (Side* side : {&a, &b}) {
@@ -162,6 +165,7 @@ struct Pair {
                 if (linked && side.linked_out) side.outbox.push_back(send->message);
             } else if (const auto* agreed = std::get_if<OpAgreed>(&effect)) {
                 side.history.push_back(agreed->entry);
+                side.agreed_ops.push_back(*agreed);
                 if (agreed->local_id != 0) ASSERT(side.agreed_ids.insert(agreed->local_id).second && !side.refused.contains(agreed->local_id));
             } else if (const auto* refused = std::get_if<OpRefused>(&effect)) {
                 ASSERT(!side.agreed_ids.contains(refused->local_id) && side.refused.emplace(refused->local_id, refused->rule).second);
