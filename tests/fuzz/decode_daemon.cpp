@@ -174,7 +174,7 @@ void decode_generation_file(ByteView bytes) {
     try {
         const Database opened(options);
     } catch (const StoreError& error) {
-        ASSERT(error.kind == StoreErrorKind::stale_copy);
+        ASSERT(error.kind() == StoreErrorKind::stale_copy);
     }
 }
 
