@@ -65,15 +65,14 @@ void ChainFollower::run() {
     }
 }
 
-bool ChainFollower::step(std::uint64_t now_ms) {
+bool ChainFollower::step(std::uint64_t steady_ms) {
     ASSERT(!m_thread.joinable());
-    if (m_queue.full() || (!m_poked && now_ms < m_next_step_ms)) return false;
+    if (m_queue.full() || (!m_poked && steady_ms < m_next_step_ms)) return false;
     m_poked = false;
     bool failed = false;
     const std::uint64_t pause = attempt(m_failures, failed);
     m_failures = failed ? m_failures + 1 : 0;
-    // A clock that jumps back must not stop the following.
-    m_next_step_ms = now_ms + pause;
+    m_next_step_ms = steady_ms + pause;
     return true;
 }
 

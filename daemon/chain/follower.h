@@ -47,8 +47,9 @@ class ChainFollower {
     [[nodiscard]] FollowerStatus status() const;
     /// Asks for the head now rather than at the next poll.
     void poke();
-    /// Stepped only: asks the chain where that is due at `now_ms` and the queue has room. False where it is not.
-    bool step(std::uint64_t now_ms);
+    /// Stepped only: asks the chain where that is due at `steady_ms` (any clock that does not jump) and the queue has
+    /// room. False where it is not.
+    bool step(std::uint64_t steady_ms);
 
   private:
     ChainFollower(std::unique_ptr<wallet::ChainTransport> transport, const FollowerConfig& config, ChainTracker tracker,

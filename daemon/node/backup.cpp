@@ -62,6 +62,14 @@ struct Backups::Checked {
 
 void Backups::stop() {
     if (m_thread.joinable()) m_thread.join();
+    m_waiting = nullptr;
+}
+
+bool Backups::step() {
+    ASSERT(m_world.drive == Drive::stepped);
+    const auto work = std::exchange(m_waiting, nullptr);
+    if (work) work();
+    return work != nullptr;
 }
 
 template <typename T>
@@ -69,7 +77,7 @@ void Backups::with_file(std::function<Result<T>()> work, Answer<T> done) {
     if (m_busy) return done(Unexpected{rpc::from_node_error(NodeError::node_busy)});
     stop();
     m_busy = true;
-    m_thread = std::thread([this, work = std::move(work), done = std::move(done)] {
+    std::function<void()> file_work = [this, work = std::move(work), done = std::move(done)] {
         auto result = std::make_shared<Result<T>>(Unexpected{rpc::from_node_error(NodeError::file_unusable)});
         try {
             *result = work();
@@ -80,7 +88,11 @@ void Backups::with_file(std::function<Result<T>()> work, Answer<T> done) {
             m_busy = false;
             done(std::move(*result));
         });
-    });
+    };
+    if (m_world.drive == Drive::stepped)
+        m_waiting = std::move(file_work);
+    else
+        m_thread = std::thread(std::move(file_work));
 }
 
 // --- backup
@@ -117,8 +129,8 @@ void Backups::backup(const std::string& path, Answer<BackedUp> done) {
     // Never newer than the database: what a failing disk takes back, the backup must not know.
     m_parts.outbox.when_durable([this, answer, file = std::move(*sealed), done = std::move(done)] {
         with_file<BackedUp>(
-            [answer, file]() -> Result<BackedUp> {
-                if (const auto written = write_new_file(answer.path, file); !written)
+            [&files = *m_world.files, answer, file]() -> Result<BackedUp> {
+                if (const auto written = write_new_file(files, answer.path, file); !written)
                     return Unexpected{written.error()};
                 return answer;
             },
@@ -214,7 +226,7 @@ Result<std::size_t> Backups::take(const Bytes& file) {
 
 void Backups::restore(const std::string& path, Answer<std::size_t> done) {
     if (m_parts.keys->locked()) return done(refused(Rule::wallet_locked));
-    with_file<Bytes>([path] { return read_whole_file(path, kMaxFile); },
+    with_file<Bytes>([&files = *m_world.files, path] { return read_whole_file(files, path, kMaxFile); },
                      [this, done = std::move(done)](const Result<Bytes>& file) {
                          if (!file) return done(Unexpected{file.error()});
                          const Result<std::size_t> count = take(*file);

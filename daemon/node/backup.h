@@ -4,6 +4,7 @@
 
 #include "daemon/node/backup_file.h"
 #include "daemon/node/node_parts.h"
+#include "daemon/node/world.h"
 
 namespace hedgerow::daemon {
 
@@ -11,11 +12,11 @@ class ChainEvents;
 class Openings;
 
 /// Writes encrypted backups of what recovery needs, and recovers channels from them (spec 6.8). File work is done on a
-/// thread of its own, one file at a time (else node_busy). Only once the wallet is open.
+/// thread of its own (stepped: in step()), one file at a time (else node_busy). Only once the wallet is open.
 class Backups {
   public:
-    Backups(NodeParts& parts, Openings& openings, ChainEvents& chain_events)
-        : m_parts(parts), m_openings(openings), m_chain_events(chain_events) {}
+    Backups(NodeParts& parts, Openings& openings, ChainEvents& chain_events, const World& world)
+        : m_parts(parts), m_openings(openings), m_chain_events(chain_events), m_world(world) {}
     ~Backups() { stop(); }
     Backups(const Backups&) = delete;
     Backups& operator=(const Backups&) = delete;
@@ -27,8 +28,10 @@ class Backups {
     /// peers are dialled. file_unusable, backup_invalid (open_backup's reasons, and any part that does not fit this
     /// wallet), wrong_chain, wrong_contract, limit_exceeded, wallet_locked; each changes nothing.
     void restore(const std::string& path, Answer<std::size_t> done);
-    /// Waits for the file under way.
+    /// Waits for the file under way (stepped: one that was not begun stays so).
     void stop();
+    /// Stepped only: does the file work that waits; false where there is none.
+    bool step();
 
   private:
     struct Checked;
@@ -45,7 +48,9 @@ class Backups {
     NodeParts& m_parts;
     Openings& m_openings;
     ChainEvents& m_chain_events;
+    const World& m_world;
     bool m_busy = false;
+    std::function<void()> m_waiting;  ///< stepped
     std::thread m_thread;
 };
 

@@ -1,17 +1,10 @@
 #include "daemon/node/backup_file.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
 
-#include "daemon/store/database.h"
 #include "daemon/store/failpoint.h"
-#include "daemon/store/files.h"
 #include "wallet/keys/sealed.h"
 
 namespace hedgerow::daemon {
@@ -27,33 +20,8 @@ Unexpected<Fault> invalid(std::string_view why) {
     return Unexpected{rpc::from_node_error(NodeError::backup_invalid, why)};
 }
 
-Unexpected<Fault> unusable(int error) {
-    return Unexpected{rpc::from_node_error(NodeError::file_unusable, std::strerror(error))};
-}
-
-class File {
-  public:
-    File(const std::filesystem::path& path, int flags, mode_t mode = 0) : m_fd(::open(path.c_str(), flags, mode)) {}
-    ~File() {
-        if (m_fd >= 0) ::close(m_fd);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    [[nodiscard]] int fd() const { return m_fd; }
-
-  private:
-    int m_fd;
-};
-
-/// 0, or the errno of what failed.
-int write_all(int fd, ByteView bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return ::fsync(fd) == 0 ? 0 : errno;
+Unexpected<Fault> unusable(const FileError& error) {
+    return Unexpected{rpc::from_node_error(NodeError::file_unusable, error.reason())};
 }
 
 }  // namespace
@@ -79,51 +47,41 @@ Result<Backup> open_backup(ByteView file, const wallet::SecretBytes& key) {
     return std::move(*backup);
 }
 
-Result<void> write_new_file(const std::filesystem::path& path, ByteView bytes) {
-    if (path.empty()) return unusable(ENOENT);
-    struct stat there {};
-    if (::lstat(path.c_str(), &there) == 0) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
+Result<void> write_new_file(FileSystem& files, const std::filesystem::path& path, ByteView bytes) {
     // Whole under another name first: what a crash leaves half written never bears the name of a backup.
-    const std::string partial = path.string() + ".partial";
-    ::unlink(partial.c_str());
-    const File file(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file.fd() < 0) return unusable(errno);
-    failpoint("backup.begun");
-    int error = write_all(file.fd(), bytes);
-    failpoint("backup.written");
-    if (error == 0 && ::renameat2(AT_FDCWD, partial.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) error = errno;
-    if (error != 0) {
-        ::unlink(partial.c_str());  // ours: we made it just now
-        if (error == EEXIST) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
-        return unusable(error);
-    }
+    const std::filesystem::path partial = path.string() + ".partial";
+    if (path.empty()) return unusable(FileError(ENOENT, "cannot open", path));
+    bool ours = false;
     try {
-        sync_directory(path.parent_path());
-    } catch (const StoreError& error) {
-        return Unexpected{rpc::from_node_error(NodeError::file_unusable, error.what())};
+        files.remove(partial);
+        const auto file = files.open(partial, FileSystem::Open::create);
+        ours = true;
+        failpoint("backup.begun");
+        file->write_at(0, bytes);
+        file->sync();
+        failpoint("backup.written");
+        files.rename(partial, path, false);
+        ours = false;
+        files.sync_directory(path.parent_path());
+    } catch (const FileError& error) {
+        if (ours) files.remove(partial);
+        if (error.error_number() == EEXIST) return Unexpected{rpc::from_node_error(NodeError::file_exists)};
+        return unusable(error);
     }
     return {};
 }
 
-Result<Bytes> read_whole_file(const std::filesystem::path& path, std::size_t max) {
-    const File file(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe must not hold us up
-    if (file.fd() < 0) return unusable(errno);
-    struct stat info {};
-    if (::fstat(file.fd(), &info) != 0) return unusable(errno);
-    if (!S_ISREG(info.st_mode)) return unusable(EINVAL);
-    const auto size = static_cast<std::uint64_t>(info.st_size);
-    if (size > max) return unusable(EFBIG);
-    Bytes bytes(static_cast<std::size_t>(size));
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-        const ssize_t got = ::read(file.fd(), bytes.data() + at, bytes.size() - at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return unusable(errno);
-        if (got == 0) break;  // shorter than it was a moment ago
-        at += static_cast<std::size_t>(got);
+Result<Bytes> read_whole_file(FileSystem& files, const std::filesystem::path& path, std::size_t max) {
+    try {
+        const auto file = files.open(path, FileSystem::Open::existing);
+        const std::uint64_t size = file->size();
+        if (size > max) return unusable(FileError(EFBIG, "cannot read", path));
+        Bytes bytes(static_cast<std::size_t>(size));
+        bytes.resize(file->read_at(0, bytes));  // shorter than it was a moment ago
+        return bytes;
+    } catch (const FileError& error) {
+        return unusable(error);
     }
-    bytes.resize(at);
-    return bytes;
 }
 
 }  // namespace hedgerow::daemon

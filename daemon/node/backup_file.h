@@ -4,6 +4,7 @@
 
 #include "channel/codec/wire.h"
 #include "daemon/node/node_types.h"
+#include "daemon/store/file_system.h"
 #include "wallet/keys/secret.h"
 
 /// What a backup file holds and how it is sealed: XChaCha20-Poly1305 under a key of the wallet's seed
@@ -57,8 +58,10 @@ struct Backup {
 
 /// A new file with mode 0600, durable with its directory entry when this returns; never over an existing one. Blocks.
 /// file_exists, file_unusable.
-[[nodiscard]] Result<void> write_new_file(const std::filesystem::path& path, channel::ByteView bytes);
+[[nodiscard]] Result<void> write_new_file(FileSystem& files, const std::filesystem::path& path,
+                                          channel::ByteView bytes);
 /// A regular file of at most `max` bytes. Blocks. file_unusable.
-[[nodiscard]] Result<channel::Bytes> read_whole_file(const std::filesystem::path& path, std::size_t max);
+[[nodiscard]] Result<channel::Bytes> read_whole_file(FileSystem& files, const std::filesystem::path& path,
+                                                     std::size_t max);
 
 }  // namespace hedgerow::daemon

@@ -72,10 +72,10 @@ void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std:
     job.to = m_parts.options.adjudicator;
     job.data = std::move(data);
     job.purpose = purpose;
-    // The manager's clock is this machine's; a deadline on the chain's clock is as far away as it is there.
+    // The manager's clock is its own; a deadline on the chain's clock is as far away as it is there.
     if (deadline_s != 0) {
         const std::uint64_t left_s = deadline_s > m_parts.chain_time_s ? deadline_s - m_parts.chain_time_s : 0;
-        job.deadline_ms = m_parts.now_ms + left_s * 1'000;
+        job.deadline_ms = m_parts.transactions->now_ms() + left_s * 1'000;
     }
     const std::optional<std::string> name = job_to_try(id);
     if (!name) {  // it has failed, and it is too early to try again
@@ -109,7 +109,10 @@ std::optional<std::string> Disputes::job_to_try(const std::string& id) const {
         const bool over = known != nullptr &&
                           (known->status == wallet::JobStatus::failed || known->status == wallet::JobStatus::cancelled);
         if (!over) return name;
-        if (m_parts.now_ms < known->created_ms + (kRetryMs << attempt)) return std::nullopt;
+        // One of the future was made by a run whose clock was ahead.
+        const std::uint64_t now_ms = m_parts.transactions->now_ms();
+        const bool recent = now_ms >= known->created_ms && now_ms - known->created_ms < kRetryMs << attempt;
+        if (recent) return std::nullopt;
         name = fmt::format("{}#{}", id, attempt + 1);
     }
     return std::nullopt;
@@ -248,7 +251,7 @@ void Disputes::resume() {
 void Disputes::tick() {
     for (const Channel* channel : m_parts.channels->all()) {
         if (channel->status != channel::Status::disputed || !channel->dispute) continue;
-        if (m_looking.contains(channel->id) || m_next_look_ms[channel->id] > m_parts.now_ms) continue;
+        if (m_looking.contains(channel->id) || m_next_look_ms[channel->id] > m_parts.steady_ms) continue;
         look(*channel);
     }
 }
@@ -256,7 +259,7 @@ void Disputes::tick() {
 void Disputes::look(const Channel& channel) {
     const auto state = recorded_state(channel);
     if (!state) return;  // its event is still to come
-    m_next_look_ms[channel.id] = m_parts.now_ms + kLookEveryMs;
+    m_next_look_ms[channel.id] = m_parts.steady_ms + kLookEveryMs;
     const bool asked = m_parts.questions->post([this, id = channel.id, terms = channel.terms, state = *state,
                                                 to = m_parts.options.adjudicator](wallet::EthClient& client) {
         DisputeLook look = look_at_dispute(client, to, id, terms, state);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -11,7 +12,8 @@ namespace {
 constexpr int kMaxWaitMs = 1'000;
 }
 
-EventLoop::EventLoop(Clock clock) : m_clock(std::move(clock)) {}
+EventLoop::EventLoop(Clock wall, Clock steady)
+    : m_wall(std::move(wall)), m_steady(steady ? std::move(steady) : m_wall) {}
 
 bool EventLoop::post(Task task) {
     {
@@ -32,20 +34,24 @@ void EventLoop::post_completion(Task task) {
 }
 
 void EventLoop::watch(int fd, Task ready) {
-    m_watches[fd] = {std::move(ready), false};
+    set_watch(fd, std::move(ready), false);
 }
 void EventLoop::watch_always(int fd, Task ready) {
-    m_watches[fd] = {std::move(ready), true};
+    set_watch(fd, std::move(ready), true);
 }
 void EventLoop::unwatch(int fd) {
-    m_watches.erase(fd);
+    std::erase_if(m_watches, [fd](const Watch& watch) { return watch.fd == fd; });
+}
+void EventLoop::set_watch(int fd, Task ready, bool always) {
+    unwatch(fd);
+    m_watches.push_back({fd, std::move(ready), always});
 }
 
 void EventLoop::every(std::uint64_t period_ms, Task task) {
-    m_timers.emplace(now_ms() + period_ms, Timer{period_ms, std::move(task)});
+    m_timers.emplace(steady_ms() + period_ms, Timer{period_ms, std::move(task)});
 }
 void EventLoop::after(std::uint64_t delay_ms, Task task) {
-    m_timers.emplace(now_ms() + delay_ms, Timer{0, std::move(task)});
+    m_timers.emplace(steady_ms() + delay_ms, Timer{0, std::move(task)});
 }
 
 void EventLoop::stop() noexcept {
@@ -66,7 +72,7 @@ void EventLoop::turn(int wait_ms) {
 
 int EventLoop::wait_for_timer(int wait_ms) const {
     if (m_timers.empty()) return wait_ms;
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = steady_ms();
     const std::uint64_t due = m_timers.begin()->first;
     if (due <= now) return 0;
     return static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(wait_ms), due - now));
@@ -76,8 +82,8 @@ bool EventLoop::poll_once(int wait_ms) {
     const bool inputs = !m_inputs_open || m_inputs_open();
     std::vector<pollfd> fds;
     fds.push_back({m_wake.fd(), POLLIN, 0});
-    for (const auto& [fd, watch] : m_watches) {
-        if (inputs || watch.always) fds.push_back({fd, POLLIN, 0});
+    for (const Watch& watch : m_watches) {
+        if (inputs || watch.always) fds.push_back({watch.fd, POLLIN, 0});
     }
     if (::poll(fds.data(), fds.size(), wait_ms) < 0) {
         if (errno == EINTR) return !stopping();
@@ -87,9 +93,9 @@ bool EventLoop::poll_once(int wait_ms) {
     for (const pollfd& fd : fds) {
         if (fd.fd == m_wake.fd() || (fd.revents & (POLLIN | POLLERR | POLLHUP)) == 0) continue;
         // A task may unwatch itself or others; look it up each time, and run a copy.
-        const auto at = m_watches.find(fd.fd);
+        const auto at = std::find_if(m_watches.begin(), m_watches.end(), [&](const Watch& w) { return w.fd == fd.fd; });
         if (at == m_watches.end()) continue;
-        const Task ready = at->second.ready;
+        const Task ready = at->ready;
         ready();
     }
     return true;
@@ -113,7 +119,7 @@ void EventLoop::run_posted() {
 }
 
 void EventLoop::run_timers() {
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = steady_ms();
     std::vector<Timer> due;
     while (!m_timers.empty() && m_timers.begin()->first <= now) {
         due.push_back(std::move(m_timers.begin()->second));

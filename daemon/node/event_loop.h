@@ -21,7 +21,8 @@ class EventLoop {
     static constexpr std::size_t kMaxPosted = 65'536;  ///< waiting tasks; at it post() refuses
     static constexpr std::size_t kMaxTasksPerTurn = 4'096;
 
-    explicit EventLoop(Clock clock);
+    /// Timers go by `steady`, which never jumps; null: one clock is both.
+    explicit EventLoop(Clock wall, Clock steady = nullptr);
 
     /// Queues a task for the node thread; from any thread. False (nothing queued) when full or stopped.
     [[nodiscard]] bool post(Task task);
@@ -54,10 +55,13 @@ class EventLoop {
     /// One round, waiting at most `wait_ms`; for tests.
     void turn(int wait_ms);
 
-    [[nodiscard]] std::uint64_t now_ms() const { return m_clock(); }
+    [[nodiscard]] std::uint64_t now_ms() const { return m_wall(); }
+    /// For waits within this process: what is set to another hour is the other clock.
+    [[nodiscard]] std::uint64_t steady_ms() const { return m_steady(); }
 
   private:
     struct Watch {
+        int fd = -1;
         Task ready;
         bool always = false;
     };
@@ -71,13 +75,16 @@ class EventLoop {
     void run_timers();
     [[nodiscard]] int wait_for_timer(int wait_ms) const;
 
-    const Clock m_clock;
+    void set_watch(int fd, Task ready, bool always);
+
+    const Clock m_wall;
+    const Clock m_steady;
     EventFd m_wake;
     std::atomic<bool> m_stop{false};
     std::mutex m_mutex;
     std::vector<Task> m_posted;
-    std::map<int, Watch> m_watches;
-    std::multimap<std::uint64_t, Timer> m_timers;
+    std::vector<Watch> m_watches;  ///< in the order in which they began, whatever numbers the system gave them
+    std::multimap<std::uint64_t, Timer> m_timers;  ///< by steady time
     Task m_start_of_turn;
     Task m_end_of_turn;
     std::function<bool()> m_inputs_open;

@@ -19,8 +19,8 @@ namespace hedgerow::daemon {
 
 class PackageSource;
 
-/// The parts of a stepped node that do one thing at a time: a round of the loop, a commit, a question to the chain.
-enum class NodeStep : std::uint8_t { loop, store, chain, questions, follower };
+/// The parts of a stepped node that do one thing at a time: a round of the loop, a commit, a question to the chain, a backup file.
+enum class NodeStep : std::uint8_t { loop, store, chain, questions, follower, backup };
 
 /// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post,
 /// run() and stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at

@@ -55,7 +55,7 @@ NodeStore::NodeStore(const NodeOptions& options, const World& world, std::functi
     database.path = path;
     database.migrations = node_schema();
     database.accept_stale = options.accept_stale_database;
-    database.vfs = world.vfs;
+    database.files = world.files;
     auto opened = std::make_unique<Database>(database);
     stale = opened->accepted_stale();
     WriterOptions writing;
@@ -68,14 +68,14 @@ NodeStore::NodeStore(const NodeOptions& options, const World& world, std::functi
             on_fatal();
         },
         writing);
-    reader = Database::open_reader(path, world.vfs);
+    reader = Database::open_reader(path, *world.files);
     outbox = std::make_unique<Outbox>(*writer);
 }
 
 Node::Impl::Impl(NodeOptions given, World outside)
     : options(std::move(given)),
       world(std::move(outside)),
-      loop(world.now_ms),
+      loop(world.now_ms, world.steady_ms),
       store(options, world,
             [this] {
                 failed.store(true);
@@ -87,6 +87,7 @@ Node::Impl::Impl(NodeOptions given, World outside)
             .reader = *store.reader,
             .separator = separator_of(options)} {
     parts.now_ms = loop.now_ms();
+    parts.steady_ms = loop.steady_ms();
     if (const auto halted = get_meta(*store.reader, "halted")) parts.halted = !halted->empty() && halted->front() != 0;
     start_loop();
 }
@@ -99,7 +100,10 @@ Node::Impl::~Impl() {
 // ---------------------------------------------------------------------------------------------------------
 
 void Node::Impl::start_loop() {
-    loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
+    loop.at_start_of_turn([this] {
+        parts.now_ms = loop.now_ms();
+        parts.steady_ms = loop.steady_ms();
+    });
     loop.at_end_of_turn([this] { end_turn(); });
     loop.gate_inputs([this] { return store.outbox->accepts(); });
     loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
@@ -121,11 +125,11 @@ void Node::Impl::tick() {
     openings->tick();
     channels->tick();
     disputes->tick();
-    transactions->expire(parts.now_ms);
-    const std::uint64_t since = parts.now_ms - m_last_chain_tick_ms;
+    transactions->expire();
+    const std::uint64_t since = parts.steady_ms - m_last_chain_tick_ms;
     if (since < kIdleChainTickMs && !transactions->has_live()) return;
-    m_last_chain_tick_ms = parts.now_ms;
-    transactions->tick(parts.now_ms);
+    m_last_chain_tick_ms = parts.steady_ms;
+    transactions->tick();
 }
 
 int Node::Impl::run() {
@@ -161,7 +165,9 @@ bool Node::Impl::step(NodeStep which) {
         case NodeStep::questions:
             return questions && questions->step();
         case NodeStep::follower:
-            return follower && follower->step(loop.now_ms());
+            return follower && follower->step(loop.steady_ms());
+        case NodeStep::backup:
+            return backups && backups->step();
     }
     return false;
 }
@@ -355,7 +361,7 @@ void Node::Impl::start_peers() {
     peers->restore(uris);
     disputes->resume();
     chain_ops->resume();
-    backups = std::make_unique<Backups>(parts, *openings, *chain_events);
+    backups = std::make_unique<Backups>(parts, *openings, *chain_events, world);
     chain_events->resume();
 }
 
@@ -363,8 +369,8 @@ void Node::Impl::chain_batches() {
     for (const ChainBatch& batch : follower->take()) {
         chain_events->take(batch);
         if (batch.inputs.empty()) continue;
-        m_last_chain_tick_ms = parts.now_ms;
-        transactions->tick(parts.now_ms);
+        m_last_chain_tick_ms = parts.steady_ms;
+        transactions->tick();
         disputes->tick();
     }
 }

@@ -43,6 +43,7 @@ struct NodeParts {
     ChainWorker* questions = nullptr;  ///< for slow questions, beside `chain` that broadcasts
     bool halted = false;
     std::uint64_t now_ms = 0;                  ///< of this turn
+    std::uint64_t steady_ms = 0;               ///< of this turn; for waits: it never jumps
     std::uint64_t chain_time_s = 0;            ///< of the newest block
     std::uint64_t confirmed_chain_time_s = 0;  ///< of the newest confirmed block
     std::uint64_t height = 0;

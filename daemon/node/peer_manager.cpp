@@ -160,7 +160,7 @@ void PeerManager::connect(const std::string& text, Answer<PeerInfo> done) {
         return done(refused(dialled.error()));
     m_uris[uri->node_id] = text;
     m_parts.outbox.persist([id = uri->node_id, text](Database& db) { put_peer(db, id, text); });
-    m_waiters.emplace(uri->node_id, Waiter{std::move(done), m_parts.now_ms + kConnectTimeoutMs});
+    m_waiters.emplace(uri->node_id, Waiter{std::move(done), m_parts.steady_ms + kConnectTimeoutMs});
     if (ready(uri->node_id)) answer_waiters(uri->node_id);
 }
 
@@ -205,7 +205,7 @@ void PeerManager::answer_waiters(const NodeId& peer) {
 void PeerManager::tick() {
     std::vector<Waiter> late;
     for (auto it = m_waiters.begin(); it != m_waiters.end();) {
-        if (it->second.until_ms > m_parts.now_ms) {
+        if (it->second.until_ms > m_parts.steady_ms) {
             ++it;
             continue;
         }

@@ -40,7 +40,12 @@ Fault fault_of(ChainFault fault, std::string_view detail) {
 
 TxService::TxService(EventLoop& loop, Outbox& outbox, ChainWorker& chain, wallet::TransactionSigner& signer,
                      std::uint64_t chain_id, const wallet::FeePolicy& policy)
-    : m_loop(loop), m_outbox(outbox), m_chain(chain), m_manager(signer, chain_id, policy) {}
+    : m_loop(loop),
+      m_start_ms(loop.now_ms()),
+      m_start_steady_ms(loop.steady_ms()),
+      m_outbox(outbox),
+      m_chain(chain),
+      m_manager(signer, chain_id, policy) {}
 
 wallet::ChainExpected<void> TxService::restore(const std::vector<std::string>& records) {
     for (const std::string& record : records) {
@@ -56,19 +61,19 @@ void TxService::submit(const wallet::JobRequest& request, Answer<channel::TxHash
 void TxService::take(const wallet::JobRequest& request, Answer<channel::TxHash> done, bool second_try) {
     if (m_waiters.size() + m_after_look.size() >= kMaxWaiters)
         return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
-    const auto accepted = m_manager.submit(request, m_loop.now_ms());
+    const auto accepted = m_manager.submit(request, now_ms());
     if (!accepted && accepted.error().fault == ChainFault::gas_reserve_needed && !second_try) {
         // The balance it last saw may be old: look, then ask once more.
         m_after_look.push_back([this, request, done = std::move(done)] { take(request, done, true); });
-        return tick(m_loop.now_ms());
+        return tick();
     }
     if (!accepted) return done(channel::Unexpected{fault_of(accepted.error().fault, accepted.error().detail)});
-    m_waiters.emplace(request.id, Waiter{std::move(done), m_loop.now_ms() + kWaitMs});
+    m_waiters.emplace(request.id, Waiter{std::move(done), m_loop.steady_ms() + kWaitMs});
     if (*accepted) {
         m_outbox.persist(
             [id = request.id, record = m_manager.record(request.id)](Database& db) { put_tx_job(db, id, record); });
     }
-    tick(m_loop.now_ms());
+    tick();
     if (!*accepted) answer_waiters(request.id);
 }
 
@@ -76,7 +81,7 @@ void TxService::submit(const wallet::JobRequest& request) {
     submit(request, [](const Result<channel::TxHash>&) {});
 }
 
-void TxService::tick(std::uint64_t now_ms) {
+void TxService::tick() {
     if (m_observing) {
         m_again = true;
         return;
@@ -84,7 +89,7 @@ void TxService::tick(std::uint64_t now_ms) {
     m_observing = true;
     m_again = false;
     const bool posted = m_chain.post(
-        [this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms)](wallet::EthClient& client) {
+        [this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms())](wallet::EthClient& client) {
             auto view = wallet::observe_chain(client, queries);
             return ChainWorker::Completion([this, alive, view = std::move(view)] {
                 if (!alive.expired()) observed(view);
@@ -95,9 +100,9 @@ void TxService::tick(std::uint64_t now_ms) {
 
 void TxService::observed(const wallet::ChainExpected<wallet::ChainView>& view) {
     m_observing = false;
-    if (view) perform(m_manager.tick(m_loop.now_ms(), *view));
+    if (view) perform(m_manager.tick(now_ms(), *view));
     for (const auto& again : std::exchange(m_after_look, {})) again();
-    if (view && m_again) tick(m_loop.now_ms());
+    if (view && m_again) tick();
 }
 
 void TxService::perform(const std::vector<wallet::TxAction>& actions) {
@@ -131,16 +136,17 @@ void TxService::broadcast(const wallet::BroadcastTx& tx) {
             if (alive.expired()) return;
             m_manager.broadcast_answered(id, answer);
             answer_waiters(id);
-            tick(m_loop.now_ms());
+            tick();
         });
     });
     (void)posted;  // unsent: the manager broadcasts again after its interval
 }
 
-void TxService::expire(std::uint64_t now_ms) {
+void TxService::expire() {
+    const std::uint64_t now = m_loop.steady_ms();
     std::vector<Answer<channel::TxHash>> late;
     for (auto it = m_waiters.begin(); it != m_waiters.end();) {
-        if (it->second.until_ms > now_ms) {
+        if (it->second.until_ms > now) {
             ++it;
             continue;
         }

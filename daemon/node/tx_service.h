@@ -37,9 +37,12 @@ class TxService {
     /// Called at every change of a job.
     void on_change(Changed changed) { m_changed = std::move(changed); }
     /// Looks at the chain: at every block, and every few seconds while jobs wait.
-    void tick(std::uint64_t now_ms);
+    void tick();
+    /// The manager's clock, Unix milliseconds: what this machine's clock said at the start, and the time since. Setting the
+    /// clock changes neither a deadline nor the age of a transaction.
+    [[nodiscard]] std::uint64_t now_ms() const { return m_start_ms + (m_loop.steady_ms() - m_start_steady_ms); }
     /// Answers who has waited too long.
-    void expire(std::uint64_t now_ms);
+    void expire();
     [[nodiscard]] const wallet::Job* find(const std::string& id) const { return m_manager.find(id); }
     [[nodiscard]] bool has_live() const { return m_manager.has_live(); }
     [[nodiscard]] channel::U256 spendable() const { return m_manager.spendable(); }
@@ -52,6 +55,8 @@ class TxService {
     void answer_waiters(const std::string& id);
 
     EventLoop& m_loop;
+    const std::uint64_t m_start_ms;
+    const std::uint64_t m_start_steady_ms;
     Outbox& m_outbox;
     ChainWorker& m_chain;
     wallet::TxManager m_manager;

@@ -9,6 +9,7 @@ namespace hedgerow::daemon {
 World real_world() {
     World out;
     out.now_ms = wall_clock_ms;
+    out.steady_ms = steady_clock_ms;
     out.transport = [](const TransportConfig& config, const TransportKeys& keys) {
         return std::make_unique<ZmqTransport>(config, keys);
     };

@@ -191,7 +191,7 @@ void PackageFile::rewrite(const std::function<void(const Sink&)>& each) {
             buffer.clear();
         });
         write_all(fd, buffer, fresh);
-        sync_and_rename(fresh, m_path);
+        sync_and_rename(real_files(), fresh, m_path);
         ::close(std::exchange(m_fd, fd));
         m_size = size;
     } catch (...) {

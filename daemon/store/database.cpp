@@ -1,9 +1,7 @@
 #include "daemon/store/database.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +17,6 @@ namespace hedgerow::daemon {
 namespace {
 
 constexpr std::size_t kMaxCachedStatements = 512;
-constexpr mode_t kOwnerOnly = 0600;
 
 StoreErrorKind kind_of(sqlite3* db, int code) {
     switch (code & 0xff) {
@@ -82,10 +79,12 @@ std::string_view store_error_name(StoreErrorKind kind) {
 StoreError::StoreError(StoreErrorKind kind, const std::string& text)
     : std::runtime_error(fmt::format("{}: {}", store_error_name(kind), text)), m_kind(kind) {}
 
-Database::Database(const DatabaseOptions& options) : m_path(options.path) {
+Database::Database(FileSystem& files) : m_files(files) {}
+
+Database::Database(const DatabaseOptions& options) : m_files(*options.files), m_path(options.path) {
     try {
         lock_file();
-        open_file(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout_ms, options.vfs);
+        open_file(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout_ms);
         check_application(options.application_id);
         configure(options);
         if (options.check_integrity) check_integrity();
@@ -98,11 +97,11 @@ Database::Database(const DatabaseOptions& options) : m_path(options.path) {
     }
 }
 
-std::unique_ptr<Database> Database::open_reader(const std::filesystem::path& path, const char* vfs) {
+std::unique_ptr<Database> Database::open_reader(const std::filesystem::path& path, FileSystem& files) {
     constexpr int kReaderBusyTimeoutMs = 5000;
-    std::unique_ptr<Database> reader(new Database());
+    std::unique_ptr<Database> reader(new Database(files));
     reader->m_path = path;
-    reader->open_file(SQLITE_OPEN_READONLY, kReaderBusyTimeoutMs, vfs);
+    reader->open_file(SQLITE_OPEN_READONLY, kReaderBusyTimeoutMs);
     reader->execute("PRAGMA query_only = ON");
     return reader;
 }
@@ -116,35 +115,32 @@ void Database::close() noexcept {
     m_cache.clear();
     m_cached_by_statement.clear();
     sqlite3_close_v2(std::exchange(m_db, nullptr));
-    if (m_generation_fd >= 0) {
-        (void)fdatasync(m_generation_fd);
-        ::close(std::exchange(m_generation_fd, -1));
+    try {
+        if (m_generation_file) m_generation_file->sync();
+    } catch (const StoreError&) {
+        // An older number only makes the check weaker.
     }
-    if (m_lock_fd >= 0) ::close(std::exchange(m_lock_fd, -1));
+    m_generation_file.reset();
+    m_lock_file.reset();
 }
 
 void Database::lock_file() {
     const auto path = with_suffix(m_path, ".lock");
-    m_lock_fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kOwnerOnly);
-    if (m_lock_fd < 0) throw_errno("cannot open the lock file", path);
-    if (flock(m_lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) throw_errno("cannot lock", path);
+    m_lock_file = m_files.open(path, FileSystem::Open::or_create);
+    if (!m_lock_file->lock()) {
         throw StoreError(StoreErrorKind::locked,
-                         fmt::format("{} is in use by process {}", m_path.string(), read_small_file(m_lock_fd)));
+                         fmt::format("{} is in use by process {}", m_path.string(), read_small_file(*m_lock_file)));
     }
-    const std::string pid = fmt::format("{}", getpid());
-    if (ftruncate(m_lock_fd, 0) != 0 || pwrite(m_lock_fd, pid.data(), pid.size(), 0) < 0)
-        throw_errno("cannot write the lock file", path);
+    m_lock_file->truncate(0);
+    m_lock_file->write_at(0, channel::as_bytes(fmt::format("{}", getpid())));
 }
 
-void Database::open_file(int flags, int busy_timeout_ms, const char* vfs) {
+void Database::open_file(int flags, int busy_timeout_ms) {
     if ((flags & SQLITE_OPEN_CREATE) != 0) {
         // Created here so that only its owner can read it; SQLite gives the WAL the same mode.
-        const int fd = ::open(m_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kOwnerOnly);
-        if (fd < 0) throw_errno("cannot open", m_path);
-        ::close(fd);
+        (void)m_files.open(m_path, FileSystem::Open::or_create);
     }
-    const int code = sqlite3_open_v2(m_path.c_str(), &m_db, flags | SQLITE_OPEN_NOMUTEX, vfs);
+    const int code = sqlite3_open_v2(m_path.c_str(), &m_db, flags | SQLITE_OPEN_NOMUTEX, m_files.vfs());
     check(code, "opening");
     sqlite3_extended_result_codes(m_db, 1);
     check(sqlite3_busy_timeout(m_db, busy_timeout_ms), "setting the busy timeout");
@@ -209,10 +205,9 @@ void Database::migrate(std::span<const Migration> migrations) {
 void Database::copy_before_migration(int version) {
     const auto target = with_suffix(m_path, fmt::format(".before-v{}", version));
     const auto unfinished = with_suffix(target, ".tmp");
-    std::error_code ignored;
-    std::filesystem::remove(unfinished, ignored);
+    m_files.remove(unfinished);
     run("VACUUM INTO ?", unfinished.string());
-    sync_and_rename(unfinished, target);
+    sync_and_rename(m_files, unfinished, target);
 }
 
 void Database::begin() {

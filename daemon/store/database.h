@@ -46,6 +46,11 @@ class StoreError : public std::runtime_error {
 };
 
 class Database;
+class FileSystem;
+class OpenFile;
+
+/// The system's own disk.
+[[nodiscard]] FileSystem& real_files();
 
 /// One execution of a prepared statement: bound, stepped, and given back to the cache when it goes out of scope.
 /// Columns count from 0; reading a column as a type it does not have throws StoreError{corrupt}.
@@ -153,7 +158,7 @@ struct DatabaseOptions {
     /// Of a new database, bytes (a power of two, 512 to 65,536); 0: SQLite's own. One that exists keeps its own.
     int page_size = 0;
     std::size_t cache_bytes = 0;  ///< of pages in memory; 0: SQLite's own
-    const char* vfs = nullptr;  ///< of SQLite, by name; null: the system's
+    FileSystem* files = &real_files();  ///< the disk that it is on; outlives the database
 };
 
 /// One connection to the node's SQLite database: WAL, synchronous=FULL, foreign keys on. One thread at a time.
@@ -168,7 +173,7 @@ class Database {
     explicit Database(const DatabaseOptions& options);
     /// A second, read-only connection beside the writer's for history queries; no lock, no migration.
     [[nodiscard]] static std::unique_ptr<Database> open_reader(const std::filesystem::path& path,
-                                                               const char* vfs = nullptr);
+                                                               FileSystem& files = real_files());
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -216,8 +221,8 @@ class Database {
         std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
     };
 
-    Database() = default;
-    void open_file(int flags, int busy_timeout_ms, const char* vfs);
+    explicit Database(FileSystem& files);
+    void open_file(int flags, int busy_timeout_ms);
     void lock_file();
     void configure(const DatabaseOptions& options);
     void check_application(std::int32_t application_id);
@@ -233,14 +238,15 @@ class Database {
     void check(int code, std::string_view doing) const;
     [[noreturn]] void fail(int code, std::string_view doing) const;
 
+    FileSystem& m_files;
     sqlite3* m_db = nullptr;
     std::filesystem::path m_path;
     std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> m_cache;
     std::unordered_map<sqlite3_stmt*, CachedStatement*> m_cached_by_statement;
     channel::Hash m_database_id;
     std::int64_t m_generation = 0;
-    int m_lock_fd = -1;
-    int m_generation_fd = -1;
+    std::unique_ptr<OpenFile> m_lock_file;
+    std::unique_ptr<OpenFile> m_generation_file;
     bool m_accepted_stale = false;
 };
 

@@ -1,8 +1,6 @@
 // The guard against an old copy of the database: see the comment of class Database.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sodium.h>
-#include <unistd.h>
 
 #include <charconv>
 
@@ -53,8 +51,7 @@ std::string_view disagreement(bool fresh, const GenerationNote& mine, const std:
 
 void Database::check_generation(bool fresh, const DatabaseOptions& options) {
     const std::filesystem::path path = m_path.string() + ".generation";
-    m_generation_fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (m_generation_fd < 0) throw_errno("cannot open", path);
+    m_generation_file = m_files.open(path, FileSystem::Open::or_create);
     if (!fresh) {
         auto id = query("SELECT value FROM store_meta WHERE key = 'database_id'");
         auto generation = query("SELECT value FROM store_meta WHERE key = 'generation'");
@@ -63,7 +60,7 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
         m_database_id = id.fixed<channel::Hash>(0);
         m_generation = generation.int64(0);
     }
-    const std::string_view wrong = disagreement(fresh, {m_database_id, m_generation}, read_small_file(m_generation_fd));
+    const std::string_view wrong = disagreement(fresh, {m_database_id, m_generation}, read_small_file(*m_generation_file));
     if (!wrong.empty() && !options.accept_stale) {
         throw StoreError(StoreErrorKind::stale_copy,
                          fmt::format("{} cannot be trusted to be the newest: {}", m_path.string(), wrong));
@@ -71,10 +68,10 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
     m_accepted_stale = !wrong.empty();
     if (fresh) randombytes_buf(m_database_id.data.data(), m_database_id.data.size());
     // Noted before the first commit: a crash between the two leaves generation 0 and an empty database, which is fresh.
-    if (m_accepted_stale && ftruncate(m_generation_fd, 0) != 0) throw_errno("cannot shorten", path);
+    if (m_accepted_stale) m_generation_file->truncate(0);
     write_generation_file();
-    if (fsync(m_generation_fd) != 0) throw_errno("cannot flush", path);
-    sync_directory(path.parent_path());
+    m_generation_file->sync();
+    m_files.sync_directory(path.parent_path());
     if (!fresh) return;
     begin();
     execute("CREATE TABLE store_meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID");
@@ -87,8 +84,7 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
 // the check weaker, never wrong.
 void Database::write_generation_file() {
     const std::string text = format_note({m_database_id, m_generation});
-    const ssize_t written = pwrite(m_generation_fd, text.data(), text.size(), 0);
-    if (written != static_cast<ssize_t>(text.size())) throw_errno("cannot write the generation file of", m_path);
+    m_generation_file->write_at(0, channel::as_bytes(text));
 }
 
 }  // namespace hedgerow::daemon

@@ -248,7 +248,8 @@ std::map<std::string, TxManager::Stake> TxManager::stakes() const {
 
 void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, std::uint64_t now_ms) {
     const TxVariant& newest = job.variants.back();
-    const std::uint64_t age = now_ms > newest.signed_ms ? now_ms - newest.signed_ms : 0;
+    // One of the future was signed by a run whose clock was ahead: nobody knows how old it is.
+    const std::uint64_t age = now_ms >= newest.signed_ms ? now_ms - newest.signed_ms : UINT64_MAX;
     const bool must = (job.cancel_requested && !newest.cancels) || job.bump_now;
     const bool late = age >= replace_interval(m_policy, now_ms, stake.deadline_ms) ||
                       (age >= m_policy.block_ms && newest.transaction.body.max_fee < view.base_fee);
@@ -263,7 +264,8 @@ void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, st
     }
     const TxSighting* seen = sighting(view, job.variants.back().transaction.hash);
     const bool lost = seen != nullptr && seen->place == TxPlace::unknown && job.nonce_gone_since == 0;
-    if (lost && now_ms >= job.last_broadcast_ms + m_policy.rebroadcast_ms) broadcast(job, job.variants.back(), now_ms);
+    const bool quiet = now_ms < job.last_broadcast_ms || now_ms - job.last_broadcast_ms >= m_policy.rebroadcast_ms;
+    if (lost && quiet) broadcast(job, job.variants.back(), now_ms);
 }
 
 bool TxManager::ready(Job& job, std::uint64_t now_ms) {

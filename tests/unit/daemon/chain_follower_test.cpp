@@ -517,3 +517,51 @@ TEST_CASE("worker: runs questions in order, hands completions to the loop, refus
     }));
     for (std::size_t i = 0; i < done.size(); ++i) CHECK(done[i] == static_cast<int>(i));
 }
+
+TEST_CASE("worker: stepped, it does one work at a time and only then") {
+    auto state = std::make_shared<NodeState>();
+    ChainWorker worker(std::make_unique<NodeTransport>(state), kChain, Drive::stepped);
+    CHECK_FALSE(worker.step());
+    std::string order;
+    for (const char* name : {"a", "b"}) {
+        REQUIRE(worker.post([&order, name](wallet::EthClient& client) -> ChainWorker::Completion {
+            order += name + std::string(client.block(wallet::BlockTag::latest()) ? "" : "!");
+            return [&order] { order += "."; };
+        }));
+    }
+    CHECK(order.empty());
+    CHECK(worker.step());
+    CHECK(order == "a");
+    worker.run_completions();
+    CHECK(order == "a.");
+    CHECK(worker.step());
+    CHECK_FALSE(worker.step());
+    worker.run_completions();
+    CHECK(order == "a.b.");
+}
+
+TEST_CASE("follower: stepped, it asks when it is due or poked, and later after failures") {
+    auto state = std::make_shared<NodeState>();
+    FollowerConfig follow_config;
+    follow_config.tracker = {kChain, {}, 0, 2};
+    follow_config.poll_ms = 100;
+    const auto follower =
+        ChainFollower::start(std::make_unique<NodeTransport>(state), follow_config, std::nullopt, Drive::stepped).value();
+    CHECK(follower->take().empty());
+    CHECK(follower->step(1'000));
+    CHECK(follower->take().size() == 1);
+    std::uint64_t now = 1'000;
+    while (follower->step(now)) (void)follower->take();  // until it is at the head
+    CHECK(follower->status().synced);
+    CHECK_FALSE(follower->step(now + 99));
+    CHECK(follower->step(now + 100));
+    follower->poke();
+    CHECK(follower->step(now + 101));
+    state->down = true;
+    CHECK(follower->step(now += 300));
+    CHECK_FALSE(follower->status().synced);
+    CHECK_FALSE(follower->step(now + 99));
+    CHECK(follower->step(now += 100));
+    CHECK_FALSE(follower->step(now + 199));  // twice as long
+    CHECK(follower->step(now + 200));
+}

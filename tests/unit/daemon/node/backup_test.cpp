@@ -15,6 +15,7 @@ using daemon::BackupChannel;
 using daemon::open_backup;
 using daemon::read_whole_file;
 using daemon::seal_backup;
+using daemon::real_files;
 using daemon::write_new_file;
 using wallet::SecretBytes;
 
@@ -120,26 +121,26 @@ TEST_CASE("backup files: new, private, whole; never over another") {
     const auto path = directory.path / "one";
     const Bytes bytes(100'000, 0x42);
     const mode_t before = ::umask(0);
-    REQUIRE(write_new_file(path, bytes));
+    REQUIRE(write_new_file(real_files(), path, bytes));
     ::umask(before);
     struct stat info {};
     REQUIRE(::stat(path.c_str(), &info) == 0);
     CHECK((info.st_mode & 0777) == 0600);
-    CHECK(*read_whole_file(path, bytes.size()) == bytes);
+    CHECK(*read_whole_file(real_files(), path, bytes.size()) == bytes);
 
-    CHECK(write_new_file(path, Bytes{1}).error().name == "file_exists");
-    CHECK(*read_whole_file(path, bytes.size()) == bytes);
+    CHECK(write_new_file(real_files(), path, Bytes{1}).error().name == "file_exists");
+    CHECK(*read_whole_file(real_files(), path, bytes.size()) == bytes);
     std::filesystem::create_symlink(directory.path / "nowhere", directory.path / "link");
-    CHECK(write_new_file(directory.path / "link", bytes).error().name == "file_exists");
+    CHECK(write_new_file(real_files(), directory.path / "link", bytes).error().name == "file_exists");
     CHECK_FALSE(std::filesystem::exists(directory.path / "nowhere"));
-    CHECK(write_new_file(directory.path / "none" / "one", bytes).error().name == "file_unusable");
-    CHECK(write_new_file("", bytes).error().name == "file_unusable");
+    CHECK(write_new_file(real_files(), directory.path / "none" / "one", bytes).error().name == "file_unusable");
+    CHECK(write_new_file(real_files(), "", bytes).error().name == "file_unusable");
 
-    CHECK(read_whole_file(path, bytes.size() - 1).error().name == "file_unusable");
-    CHECK(read_whole_file(directory.path, 1'000).error().name == "file_unusable");
-    CHECK(read_whole_file(directory.path / "two", 1'000).error().name == "file_unusable");
+    CHECK(read_whole_file(real_files(), path, bytes.size() - 1).error().name == "file_unusable");
+    CHECK(read_whole_file(real_files(), directory.path, 1'000).error().name == "file_unusable");
+    CHECK(read_whole_file(real_files(), directory.path / "two", 1'000).error().name == "file_unusable");
     REQUIRE(::mkfifo((directory.path / "pipe").c_str(), 0600) == 0);
-    CHECK(read_whole_file(directory.path / "pipe", 1'000).error().name == "file_unusable");
+    CHECK(read_whole_file(real_files(), directory.path / "pipe", 1'000).error().name == "file_unusable");
 }
 
 TEST_CASE("numbers of a restored wallet: far above any used in turn, and below 2^31") {

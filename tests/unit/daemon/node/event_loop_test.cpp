@@ -105,3 +105,39 @@ TEST_CASE("loop: timers run when due, once or again, and do not catch up") {
     loop.turn(0);
     CHECK(again == 2);
 }
+
+TEST_CASE("loop: setting the wall clock moves no timer") {
+    std::uint64_t wall = 1'000'000;
+    std::uint64_t steady = 5;
+    EventLoop loop([&] { return wall; }, [&] { return steady; });
+    int once = 0, again = 0;
+    loop.after(50, [&] { ++once; });
+    loop.every(100, [&] { ++again; });
+    wall -= 900'000;
+    loop.turn(0);
+    CHECK((once == 0 && again == 0));
+    steady += 50;
+    loop.turn(0);
+    CHECK(once == 1);  // though the wall clock is far before where the timer began
+    wall += 5'000'000;
+    loop.turn(0);
+    CHECK(again == 0);  // nor is it early
+    steady += 50;
+    loop.turn(0);
+    CHECK(again == 1);
+    CHECK(loop.now_ms() == wall);
+    CHECK(loop.steady_ms() == steady);
+}
+
+TEST_CASE("loop: what is ready together is called in the order in which it was watched") {
+    EventLoop loop(wall_clock_ms);
+    auto first = std::make_unique<EventFd>();
+    EventFd second;
+    std::string order;
+    loop.watch(second.fd(), [&] { order += "2"; });
+    loop.watch(first->fd(), [&] { order += "1"; });  // the lower number
+    first->signal();
+    second.signal();
+    loop.turn(0);
+    CHECK(order == "21");
+}
