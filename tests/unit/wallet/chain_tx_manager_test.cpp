@@ -331,6 +331,27 @@ TEST_CASE_FIXTURE(World, "dropped from the mempool: sent again") {
     CHECK(last_sent().raw == tx.raw);
 }
 
+TEST_CASE_FIXTURE(World, "a run whose clock was ahead left transactions of the future: they are replaced and sent again") {
+    REQUIRE(manager->submit(job("x"), now));
+    round();
+    const auto first = last_sent();
+    now -= 900'000;  // the clock is right again
+    restart();
+    round();
+    CHECK(sent.empty());  // a node has it, and no block passed it over
+    view.head += 1;
+    round();
+    const auto second = last_sent();
+    CHECK(second.body.nonce == first.body.nonce);
+    CHECK(second.body.max_fee > first.body.max_fee);
+    pass(15'000);
+    pool.clear();
+    now -= 100'000;
+    view.head = manager->find("x")->variants.back().signed_head;  // nothing to replace
+    round();
+    CHECK(last_sent().raw == second.raw);
+}
+
 TEST_CASE_FIXTURE(World, "mined and then gone: sent again, also after it was confirmed") {
     REQUIRE(manager->submit(job("x"), now));
     round();
