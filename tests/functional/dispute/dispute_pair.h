@@ -33,6 +33,8 @@ struct Pair {
     channel::ChannelId open() { return open_channel(alice, bob, {"1000", ""}, {"500", ""}); }
     /// The window passes; returns when the witness has seen the end.
     Ending settle(const Exported& of, Daemon& witness) {
+        // A node calls a channel disputed before its own challenge is mined.
+        until("the challenge", [&] { return world.dispute(of.id).end != 0; });
         world.pass_seconds(kDisputePeriod + 1);
         world.pass_seconds(10);  // and the one who did not challenge waits a moment longer
         witness.wait_status(of.id, "closed");
