@@ -12,7 +12,6 @@
 #include "daemon/chain/http_transport.h"
 #include "rpc/client.h"
 #include "tests/paths.h"
-#include "wallet/chain/erc20.h"
 #include "wallet/chain/quantity.h"
 #include "wallet/keys/seed_file.h"
 
@@ -22,7 +21,6 @@ using namespace hedgerow::channel;
 
 namespace {
 
-constexpr std::uint64_t kMintedUsdc = 1'000'000'000'000;
 constexpr const char* kPassword = "correct horse battery";
 
 std::string program(const char* name) {
@@ -57,19 +55,6 @@ Signature read_signature(const Json& json) {
 // --- the world
 // -------------------------------------------------------------------------------------------------------
 
-DaemonWorld::DaemonWorld(Anvil started)
-    : anvil(std::move(started)), adjudicator(anvil.deploy("Adjudicator")), token(anvil.deploy_token("USDC", 6)) {
-    std::string path = (std::filesystem::temp_directory_path() / "hedgerow-world-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    directory = path;
-}
-
-DaemonWorld::~DaemonWorld() {
-    if (std::getenv("HEDGEROW_KEEP_LOGS") != nullptr) return;
-    std::error_code ignored;
-    std::filesystem::remove_all(directory, ignored);
-}
-
 void DaemonWorld::start_oracles(const std::string& scenario, const std::vector<std::vector<std::string>>& arguments) {
     const auto file = directory / "scenario.json";
     std::ofstream(file) << scenario;
@@ -93,10 +78,6 @@ void DaemonWorld::start_oracles(const std::string& scenario, const std::vector<s
 Bytes DaemonWorld::view(const Address& to, const Bytes& data, const std::string& block) {
     const Json call{{"to", to_hex(to)}, {"data", to_hex(data)}};
     return *from_hex(anvil.call("eth_call", Json::array({call, block})).get<std::string>());
-}
-
-Int128 DaemonWorld::balance(const Address& account) {
-    return *wallet::read_uint256(view(token, wallet::erc20_balance_of_call(account)))->to_i128();
 }
 
 Int128 DaemonWorld::coins(const Address& account) {
@@ -135,11 +116,6 @@ void DaemonWorld::automine(bool on) {
     anvil.call("evm_setAutomine", Json::array({on}));
 }
 
-void DaemonWorld::pass_seconds(std::uint64_t seconds) {
-    anvil.call("evm_increaseTime", Json::array({seconds}));
-    anvil.mine();
-}
-
 std::uint64_t DaemonWorld::now_s() {
     const Json block = anvil.call("eth_getBlockByNumber", Json::array({"latest", false}));
     return std::stoull(block.at("timestamp").get<std::string>(), nullptr, 16);
@@ -151,12 +127,6 @@ std::uint64_t DaemonWorld::height() {
 
 void DaemonWorld::reorg(std::uint64_t depth) {
     anvil.call("anvil_reorg", Json::array({depth, Json::array()}));
-}
-
-void DaemonWorld::fund(const Address& account, std::uint64_t coins) {
-    const U256 value = U256(coins) * U256(1'000'000'000'000'000'000ull);
-    anvil.call("anvil_setBalance", Json::array({to_hex(account), wallet::to_quantity(value)}));
-    anvil.send(0, token, abi_call("mint(address,uint256)", account, U256(kMintedUsdc)));
 }
 
 std::string DaemonWorld::post_challenge(const Exported& with, Party party, std::uint64_t tip_gwei) {

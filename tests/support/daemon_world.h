@@ -12,8 +12,7 @@
 #include <vector>
 
 #include "channel/settle/settlement.h"
-#include "tests/support/anvil.h"
-#include "tests/support/child_process.h"
+#include "tests/support/node_world.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/contract_events.h"
 
@@ -69,18 +68,12 @@ struct DaemonOptions {
     ChildOptions child;
 };
 
-/// The chain, the contract, a token, and a directory that goes with the object.
-class DaemonWorld {
+/// A world for hedgerowd: its token is asset USDC of every node, with 6 decimals; the other asset is ETH, the chain's
+/// coin.
+class DaemonWorld : public World {
   public:
-    explicit DaemonWorld(Anvil started);
-    ~DaemonWorld();
-    DaemonWorld(const DaemonWorld&) = delete;
-    DaemonWorld& operator=(const DaemonWorld&) = delete;
+    explicit DaemonWorld(Anvil started) : World(std::move(started)) {}
 
-    Anvil anvil;
-    channel::Address adjudicator;
-    channel::Address token;  ///< asset USDC of every node, 6 decimals; the other is ETH, the chain's coin
-    std::filesystem::path directory;
     std::vector<Oracle> oracles;
     /// Of every node, over the defaults.
     std::vector<std::pair<std::string, std::string>> settings;
@@ -88,8 +81,7 @@ class DaemonWorld {
     /// Oracles of one scenario (JSON), one a list of further arguments.
     void start_oracles(const std::string& scenario, const std::vector<std::vector<std::string>>& arguments);
 
-    channel::Int128 balance(const channel::Address& account);  ///< of the token
-    channel::Int128 coins(const channel::Address& account);    ///< of the chain's coin; below 2^127
+    channel::Int128 coins(const channel::Address& account);  ///< of the chain's coin; below 2^127
     /// `data` as calldata of a transaction from any address, mined with the next block; its hash.
     std::string post(const channel::Address& from, const channel::Address& to, const channel::Bytes& data,
                      std::uint64_t tip_gwei = 2, std::uint64_t value = 0);
@@ -98,12 +90,10 @@ class DaemonWorld {
     channel::Bytes view(const channel::Address& to, const channel::Bytes& data, const std::string& block = "latest");
     void automine(bool on);
     void mine(std::uint64_t blocks = 1) { anvil.mine(blocks); }
-    void pass_seconds(std::uint64_t seconds);
     std::uint64_t now_s();   ///< of the newest block
     std::uint64_t height();  ///< of the newest block
     /// The newest `depth` blocks are replaced by as many empty ones.
     void reorg(std::uint64_t depth);
-    void fund(const channel::Address& account, std::uint64_t coins = 100);
 
     /// Sends the challenge as `party`'s signer, behind its own node's back.
     std::string post_challenge(const Exported& with, channel::Party party, std::uint64_t tip_gwei = 2);

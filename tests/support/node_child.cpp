@@ -5,6 +5,7 @@
 #include <sstream>
 #include <thread>
 
+#include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/machine/apply.h"
 #include "daemon/node/node.h"
@@ -58,6 +59,14 @@ const Channel* the_channel(Node& node) {
         if (out == nullptr || out->status == Status::closed) out = c;
     }
     return out;
+}
+
+std::pair<Preimage, LockHash> test_preimage(std::uint8_t number) {
+    Preimage preimage;
+    preimage.data[0] = number;
+    LockHash hash;
+    hash.data = keccak256(preimage.view()).data;
+    return {preimage, hash};
 }
 
 std::string state_line(Node& node) {
@@ -149,6 +158,24 @@ void command(Node& node, const std::string& line) {
         node.submit_op(c->id, op, b, [](const Result<OpDone>& result) {
             say_result(result, result ? fmt::format("done {}", result->version) : "");
         });
+    } else if (verb == "know") {  // the preimage that begins with this byte, as an invoice's would be known
+        node.persist([number = static_cast<std::uint8_t>(std::stoul(a))](Database& db) {
+            const auto [preimage, hash] = test_preimage(number);
+            put_preimage(db, hash, preimage);
+        });
+        node.when_durable([] { say("known"); });
+    } else if (verb == "lock") {  // amount, preimage byte, seconds until it expires
+        std::string seconds;
+        in >> seconds;
+        const Channel* c = the_channel(node);
+        const LockHash hash = test_preimage(static_cast<std::uint8_t>(std::stoul(b))).second;
+        const Lock lock{hash, node.now_ms() / 1'000 + std::stoul(seconds), 0, Amount::from_raw(sign_of(c->me) * number(a).raw())};
+        node.submit_op(c->id, LockOp{lock}, {}, [](const Result<OpDone>& result) { say_result(result, "locked"); });
+    } else if (verb == "export") {
+        const Channel* c = the_channel(node);
+        const SignedState& s = c->agreed;
+        say(fmt::format("{} {} {} {} {} {}", to_hex(c->id), to_hex(wire_encode(c->terms)), to_hex(c->secret),
+                        to_hex(wire_encode(typed_state(s.state, c->id))), to_hex(s.signature_a), to_hex(s.signature_b)));
     } else if (verb == "state") {
         say(state_line(node));
     } else if (verb == "history") {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 
@@ -25,6 +26,7 @@ World::World(Anvil started)
 }
 
 World::~World() {
+    if (std::getenv("HEDGEROW_KEEP_LOGS") != nullptr) return;
     std::error_code ignored;
     std::filesystem::remove_all(directory, ignored);
 }

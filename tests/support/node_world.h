@@ -14,7 +14,7 @@ namespace hedgerow::test {
 
 inline constexpr std::uint64_t kMinted = 1'000'000'000'000;  ///< what fund() gives, of the token
 
-/// The chain, the contract and a token, and a directory that goes with the object.
+/// The chain, the contract and a token, and a directory that goes with the object unless HEDGEROW_KEEP_LOGS is set.
 struct World {
     Anvil anvil;
     channel::Address adjudicator;
