@@ -92,7 +92,9 @@ std::uint64_t ChainFollower::attempt(std::uint64_t failures, bool& failed) {
     if (failed) return std::min(m_config.max_backoff_ms, m_config.poll_ms << std::min<std::uint64_t>(failures, 16));
     const bool synced = batch->synced;
     const bool news = !batch->inputs.empty();
-    if (news && !m_queue.push(std::move(*batch))) return 0;
+    // Also without news: after a restart on a chain that stands still, the loop must hear that it is at the head.
+    if ((news || synced != m_told_synced) && !m_queue.push(std::move(*batch))) return 0;
+    m_told_synced = synced;
     // A node that is behind, or a range that was too large, gives no news without being at the head.
     return synced || !news ? m_config.poll_ms : 0;
 }

@@ -68,6 +68,7 @@ class ChainFollower {
     bool m_stop = false;
     bool m_poked = false;
     FollowerStatus m_status;
+    bool m_told_synced = false;       ///< of the last batch that was handed over
     std::uint64_t m_failures = 0;     ///< in a row
     std::uint64_t m_next_step_ms = 0;  ///< stepped
     std::thread m_thread;             ///< none where stepped
