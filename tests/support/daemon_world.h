@@ -65,7 +65,7 @@ struct DaemonOptions {
     /// Options beside, or instead of, the defaults: name and value, several of a name allowed.
     std::vector<std::pair<std::string, std::string>> settings;
     /// Of the first start.
-    ChildOptions child;
+    ChildOptions child = {};
 };
 
 /// A world for hedgerowd: its token is asset USDC of every node, with 6 decimals; the other asset is ETH, the chain's

@@ -75,29 +75,22 @@ TEST_CASE("every block is full and the cheat outbids each offer: the answer land
     constexpr std::uint64_t kPeriod = 24;
     Pair pair(std::move(*anvil), {{{"dispute-period", std::to_string(kPeriod)}}});
     auto& [world, alice, bob] = pair;
-    const ChannelId id = pair.open();
-    alice.pay(id, "100");
-    wait_same(alice, bob, id);
-    const Exported old = bob.exported(id);
-    bob.pay(id, "300");
-    wait_same(alice, bob, id);
-    const std::uint64_t newest = alice.version(id);
-    const Gained alices(world, alice.account());
-    const Gained bobs(world, bob.account());
+    const Plot plot(pair);
+    const ChannelId& id = plot.id;
     bob.kill();
     world.automine(false);
     Spammer spammer(world);
-    const std::string challenge = world.post_challenge(old, Party::B, 100);
+    const std::string challenge = world.post_challenge(plot.old, Party::B, 100);
     world.mine();
     REQUIRE(world.succeeded(challenge));
     const std::uint64_t end = world.dispute(id).end;
     // He outbids her by three tenths in every block; in the last four seconds he gives up at 400 gwei.
-    while (world.now_s() < end + 2 && world.dispute(id).version != newest) {
+    while (world.now_s() < end + 2 && world.dispute(id).version != plot.newest) {
         std::this_thread::sleep_for(std::chrono::milliseconds(900));
         const bool last = world.now_s() + 4 >= end;
         spammer.block(alice.account(), U256(last ? 400 * kGwei : 100'000 * kGwei));
     }
-    REQUIRE(world.dispute(id).version == newest);
+    REQUIRE(world.dispute(id).version == plot.newest);
     const std::uint64_t landed = world.now_s();
     MESSAGE("full blocks " << spammer.blocks << ", dearest bid " << to_decimal(spammer.dearest) << " wei a gas, landed "
                            << end - landed << " s before the end");
@@ -113,11 +106,7 @@ TEST_CASE("every block is full and the cheat outbids each offer: the answer land
         const Ticker blocks(world, 300);
         alice.wait_status(id, "closed");
     }
-    const Ending ended = world.ending(old);
-    CHECK(ended.settled.version == newest);
-    CHECK(ended.twin.result.penalty == Amount::from_raw(kPenalty));
-    CHECK(alices() == 1'200 * kUsdc + kPenalty);
-    CHECK(bobs() == 300 * kUsdc - kPenalty);
+    plot.check_failed(world);
     CHECK(world.balance(world.adjudicator) == 0);
 }
 
@@ -130,18 +119,11 @@ TEST_CASE("the chain node hangs, then is gone, together for half the window: the
     constexpr std::uint64_t kPeriod = 20;
     Pair pair(std::move(*anvil), {{{"dispute-period", std::to_string(kPeriod)}}});
     auto& [world, alice, bob] = pair;
-    const ChannelId id = pair.open();
-    alice.pay(id, "100");
-    wait_same(alice, bob, id);
-    const Exported old = bob.exported(id);
-    bob.pay(id, "300");
-    wait_same(alice, bob, id);
-    const std::uint64_t newest = alice.version(id);
-    const Gained alices(world, alice.account());
-    const Gained bobs(world, bob.account());
+    const Plot plot(pair);
+    const ChannelId& id = plot.id;
     bob.kill();
     world.automine(false);
-    const std::string challenge = world.post_challenge(old, Party::B);
+    const std::string challenge = world.post_challenge(plot.old, Party::B);
     world.mine();
     // At once it hangs, and she has not seen the block or has just begun to answer.
     ::kill(world.anvil.pid(), SIGSTOP);
@@ -155,16 +137,12 @@ TEST_CASE("the chain node hangs, then is gone, together for half the window: the
     world.anvil = std::move(*again);
     REQUIRE(world.succeeded(challenge));
     const std::uint64_t end = world.dispute(id).end;
-    until("the answer", [&] { return world.dispute(id).version == newest; }, 15'000);
+    until("the answer", [&] { return world.dispute(id).version == plot.newest; }, 15'000);
     CHECK(world.now_s() < end);
     world.pass_seconds(kPeriod);
     world.pass_seconds(10);
     alice.wait_status(id, "closed");
-    const Ending ended = world.ending(old);
-    CHECK(ended.settled.version == newest);
-    CHECK(ended.twin.result.penalty == Amount::from_raw(kPenalty));
-    CHECK(alices() == 1'200 * kUsdc + kPenalty);
-    CHECK(bobs() == 300 * kUsdc - kPenalty);
+    plot.check_failed(world);
     CHECK(world.balance(world.adjudicator) == 0);
     std::filesystem::remove(state);
 }

@@ -91,4 +91,31 @@ struct Gained {
     channel::Int128 operator()() const { return world.balance(account) - before; }
 };
 
+/// A channel with an old state that bob will cheat with: alice paid 100 USDC, which he keeps as proof of, and then he paid
+/// 300 back.
+struct Plot {
+    channel::ChannelId id;
+    Exported old;
+    std::uint64_t newest = 0;
+    Gained alices, bobs;  ///< since everything was deposited and paid
+
+    explicit Plot(Pair& pair)
+        : id(pair.open()), alices(pair.world, pair.alice.account()), bobs(pair.world, pair.bob.account()) {
+        pair.alice.pay(id, "100");
+        wait_same(pair.alice, pair.bob, id);
+        old = pair.bob.exported(id);
+        pair.bob.pay(id, "300");
+        wait_same(pair.alice, pair.bob, id);
+        newest = pair.bob.version(id);
+    }
+    /// He has failed, and pays for it.
+    void check_failed(DaemonWorld& world) const {
+        const Ending end = world.ending(old);
+        CHECK(end.settled.version == newest);
+        CHECK(end.twin.result.penalty == channel::Amount::from_raw(kPenalty));
+        CHECK(alices() == 1'200 * kUsdc + kPenalty);
+        CHECK(bobs() == 300 * kUsdc - kPenalty);
+    }
+};
+
 }  // namespace hedgerow::test

@@ -164,17 +164,11 @@ TEST_CASE("halted: signs nothing, across a restart, and still defends; resumed i
     if (!anvil) return;
     Pair pair(std::move(*anvil));
     auto& [world, alice, bob] = pair;
-    const ChannelId attacked = pair.open();
     const ChannelId kept = pair.open();
-    alice.pay(attacked, "100");
-    wait_same(alice, bob, attacked);
-    const Exported old = bob.exported(attacked);
-    bob.pay(attacked, "300");
     bob.pay(kept, "1");
-    wait_same(alice, bob, attacked);
     wait_same(alice, bob, kept);
-    const std::uint64_t newest = alice.version(attacked);
     const std::uint64_t still = alice.version(kept);
+    const Plot plot(pair);
 
     (void)alice.call("node_halt");
     CHECK(alice.call("node_info").at("halted") == true);
@@ -190,14 +184,13 @@ TEST_CASE("halted: signs nothing, across a restart, and still defends; resumed i
     CHECK(alice.version(kept) == still);
 
     bob.kill();
-    const Gained alices(world, alice.account());
-    REQUIRE(world.succeeded(world.post_challenge(old, Party::B)));
-    until("her answer", [&] { return world.dispute(attacked).version == newest; });
-    const Ending end = pair.settle(old, alice);
-    CHECK(end.twin.result.penalty == Amount::from_raw(kPenalty));
-    CHECK(alices() == 1'200 * kUsdc + kPenalty);
+    REQUIRE(world.succeeded(world.post_challenge(plot.old, Party::B)));
+    until("her answer", [&] { return world.dispute(plot.id).version == plot.newest; });
+    (void)pair.settle(plot.old, alice);
+    plot.check_failed(world);
 
     bob.start();
+    (void)bob.call("peer_connect", {{"uri", alice.uri()}});  // she has another port by now
     (void)alice.call("node_resume");
     CHECK(alice.call("node_info").at("halted") == false);
     until("connected", [&] { return alice.channel(kept).at("connected").get<bool>(); });

@@ -39,26 +39,17 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
             return probe();
         });
     };
-    struct Try {
-        std::uint64_t depth;
-        Exported old;
-        ChannelId id;
-        std::uint64_t newest = 0;
-    };
-    std::vector<Try> tries{{1, {}, {}}, {3, {}, {}}, {12, {}, {}}};
-    for (Try& t : tries) {
+    const std::vector<std::uint64_t> depths{1, 3, 12};
+    std::vector<std::unique_ptr<Plot>> plots;
+    for (std::size_t i = 0; i < depths.size(); ++i) {
         const Ticker blocks(world);
-        t.id = pair.open();
-        alice.pay(t.id, "20");
-        wait_same(alice, bob, t.id);
-        t.old = bob.exported(t.id);
-        bob.pay(t.id, "320");
-        wait_same(alice, bob, t.id);
-        t.newest = bob.version(t.id);
+        plots.push_back(std::make_unique<Plot>(pair));
     }
     bob.kill();
-    for (const Try& t : tries) {
-        CAPTURE(t.depth);
+    for (std::size_t i = 0; i < depths.size(); ++i) {
+        const std::uint64_t depth = depths[i];
+        const Plot t = *plots[i];
+        CAPTURE(depth);
         const Gained alices(world, alice.account());
         const Gained bobs(world, bob.account());
         world.automine(false);
@@ -69,7 +60,7 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
         std::uint64_t block = world.height();
         alice.wait_status(t.id, "disputed");
         world.anvil.call("anvil_dropAllTransactions", Json::array());
-        take_back(world, block, t.depth);
+        take_back(world, block, depth);
         REQUIRE(world.dispute(t.id).end == 0);
         alice.wait_status(t.id, "open");
         // again, and the answer
@@ -83,7 +74,7 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
                 world.view(world.adjudicator, wallet::dispute_call(t.id), fmt::format("{:#x}", b)));
             if (at->version != t.newest) block = b + 1;
         }
-        take_back(world, block, t.depth);
+        take_back(world, block, depth);
         REQUIRE(world.dispute(t.id).version == t.old.state.version);
         ticking("the answer once more", [&] { return world.dispute(t.id).version == t.newest; });
         // the settlement
@@ -93,9 +84,9 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
         ticking("the settlement", is_final);
         block = world.height();
         while (world.holdings(t.id, world.token, fmt::format("{:#x}", block - 1)).is_final) --block;
-        while (blocks_since(world, block) < t.depth) world.mine();
-        if (t.depth > 2) alice.wait_status(t.id, "closed");  // she believes in it
-        take_back(world, block, t.depth);
+        while (blocks_since(world, block) < depth) world.mine();
+        if (depth > 2) alice.wait_status(t.id, "closed");  // she believes in it
+        take_back(world, block, depth);
         REQUIRE_FALSE(is_final());
         ticking("the settlement once more", is_final);
         ticking("closed", [&] { return alice.status(t.id) == "closed"; });
@@ -103,8 +94,8 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
         const Ending end = world.ending(t.old);
         CHECK(end.settled.version == t.newest);
         CHECK(end.twin.result.penalty == Amount::from_raw(kPenalty));
-        CHECK(alices() == (1'000 - 20 + 320) * kUsdc + kPenalty);
-        CHECK(bobs() == (500 + 20 - 320) * kUsdc - kPenalty);
+        CHECK(alices() == 1'200 * kUsdc + kPenalty);
+        CHECK(bobs() == 300 * kUsdc - kPenalty);
     }
     CHECK(world.balance(world.adjudicator) == 0);
 }

@@ -484,10 +484,20 @@ TEST_CASE("follower: a wrong chain and an absent node are reported by name, and 
     }));
     CHECK(batches.size() == 1);
     CHECK(std::holds_alternative<NewBlock>(batches[0].inputs.at(0)));
+    const FollowerCursor cursor = batches[0].cursor;
+    // Started again at the head of a chain that stands still: there is no news, but that it is synced.
+    follower = ChainFollower::start(std::make_unique<NodeTransport>(state), follow_config, cursor).value();
+    CHECK(eventually([&] {
+        batches = follower->take();
+        return !batches.empty();
+    }));
+    CHECK(batches.size() == 1);
+    CHECK(batches[0].inputs.empty());
+    CHECK(batches[0].synced);
     TrackerConfig other = config();
     other.chain_id = 5;
     follow_config.tracker = other;
-    CHECK_FALSE(ChainFollower::start(std::make_unique<NodeTransport>(state), follow_config, batches[0].cursor));
+    CHECK_FALSE(ChainFollower::start(std::make_unique<NodeTransport>(state), follow_config, cursor));
 }
 
 TEST_CASE("worker: runs questions in order, hands completions to the loop, refuses when full") {
