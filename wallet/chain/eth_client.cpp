@@ -19,6 +19,20 @@ using nlohmann::json;
 
 namespace {
 
+/// Deeper than any answer that is asked for. The parser takes any depth, but copying what it made recurses.
+constexpr int kMaxDepth = 64;
+
+/// Discarded where it is no JSON, or nested deeper than kMaxDepth.
+json parse_answer(const std::string& body) {
+    bool too_deep = false;
+    const auto keep = [&](int depth, json::parse_event_t, json&) {
+        too_deep = too_deep || depth > kMaxDepth;
+        return !too_deep;
+    };
+    json answer = json::parse(body, keep, false);
+    return too_deep ? json(json::value_t::discarded) : answer;
+}
+
 Unexpected<ChainError> unexpected_answer(std::string_view method) {
     return chain_error(ChainFault::chain_response_unexpected, method);
 }
@@ -61,7 +75,7 @@ ChainExpected<json> EthClient::exchange(std::string_view method, const json& par
         return Unexpected{reply.error()};
     }
     if (reply->body.size() > kMaxResponseBytes) return chain_error(ChainFault::chain_response_too_large, method);
-    json answer = json::parse(reply->body, nullptr, false);
+    json answer = parse_answer(reply->body);
     // Some nodes send JSON-RPC errors with an HTTP error status; anything else with one is the HTTP server talking.
     const bool is_rpc = answer.is_object() && answer.value("jsonrpc", json()) == "2.0";
     if (reply->status != 200 && !(is_rpc && answer.contains("error"))) {

@@ -265,3 +265,15 @@ TEST_CASE_FIXTURE(Fixture, "fee history: one base fee more than rewards, one rew
         check_fault(client.fee_history(2, 50), ChainFault::chain_response_unexpected);
     }
 }
+
+TEST_CASE_FIXTURE(Fixture, "an answer nested without end is refused before anything copies it") {
+    const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+    transport.then("raw:{\"jsonrpc\":" + deep + R"(,"id":2,"result":"0x1"})");
+    check_fault(client.block_number(), ChainFault::chain_response_malformed);
+    transport.then(R"(raw:{"jsonrpc":"2.0","id":3,"result":)" + deep + "}");
+    check_fault(client.block_number(), ChainFault::chain_response_malformed);
+    transport.then("raw:" + deep);
+    check_fault(client.block_number(), ChainFault::chain_response_malformed);
+    transport.then("\"0x5\"");
+    CHECK(client.block_number().value_or(0) == 5);
+}
