@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
         flush_log();
         return code;
     } catch (const StoreError& error) {
+        LOG_ERROR("the database cannot be used", {"error", store_error_name(error.kind())}, {"text", error.what()});
         flush_log();
         return complain(store_error_name(error.kind()), error.what(), 3);
     } catch (const std::exception& error) {

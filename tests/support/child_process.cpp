@@ -18,6 +18,8 @@ namespace {
 
 void apply(const ChildOptions& options) {
     for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
+    constexpr int kDacOverride = 1;  // linux/capability.h
+    if (options.obey_modes) ::prctl(PR_CAPBSET_DROP, kDacOverride, 0, 0, 0);
     if (options.max_file_bytes == 0) return;
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{options.max_file_bytes, options.max_file_bytes};

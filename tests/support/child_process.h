@@ -11,6 +11,7 @@ namespace hedgerow::test {
 struct ChildOptions {
     std::vector<std::pair<std::string, std::string>> environment;  ///< over this process's own
     std::uint64_t max_file_bytes = 0;  ///< RLIMIT_FSIZE with SIGXFSZ ignored, so that writes beyond fail; 0: none
+    bool obey_modes = false;  ///< also as root: no CAP_DAC_OVERRIDE
 };
 
 /// A child process spoken to line by line. Killed with the object, by its own pid.

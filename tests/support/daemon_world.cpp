@@ -1,7 +1,10 @@
 #include "tests/support/daemon_world.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -51,6 +54,19 @@ Signature read_signature(const Json& json) {
 }
 
 }  // namespace
+
+std::uint16_t free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    ::close(fd);
+    if (!ok) throw std::runtime_error("no free port");
+    return ntohs(address.sin_port);
+}
 
 // --- the world
 // -------------------------------------------------------------------------------------------------------
@@ -315,11 +331,15 @@ void Daemon::resume() {
 }
 
 Json Daemon::call(const std::string& method, const Json& params) {
+    return call_at(m_datadir, method, params);
+}
+
+Json call_at(const std::filesystem::path& datadir, const std::string& method, const Json& params) {
     std::string url;
-    std::ifstream(m_datadir / "rpc.url") >> url;
+    std::ifstream(datadir / "rpc.url") >> url;
     rpc::RpcClientOptions options;
     options.url = url;
-    options.cookie_path = m_datadir / ".cookie";
+    options.cookie_path = datadir / ".cookie";
     rpc::RpcClient client(options);
     auto answer = client.call(method, params);
     if (answer) return *answer;

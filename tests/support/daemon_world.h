@@ -61,6 +61,12 @@ struct Oracle {
     std::string signer, publish, http;
 };
 
+/// A port that was free just now: a node that comes back must be found where it was.
+std::uint16_t free_port();
+
+/// A call to the node that runs in that directory; throws Refused.
+Json call_at(const std::filesystem::path& datadir, const std::string& method, const Json& params);
+
 struct DaemonOptions {
     /// Options beside, or instead of, the defaults: name and value, several of a name allowed.
     std::vector<std::pair<std::string, std::string>> settings;

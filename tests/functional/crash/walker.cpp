@@ -1,9 +1,6 @@
 #include "tests/functional/crash/walker.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <fstream>
 
@@ -30,20 +27,6 @@ constexpr const char* kScenario = R"({"name": "calm", "description": "calm",
   "stables": [], "futures": [],
   "perpetuals": [{"feed": "BTC_USD-PERPETUAL", "meanBps": 1, "deviationBps": 1, "reversionSeconds": 120},
                  {"feed": "ETH_USD-PERPETUAL", "meanBps": 1, "deviationBps": 1, "reversionSeconds": 120}]})";
-
-/// A port that was free just now: a node that comes back must be found where it was.
-std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    ::close(fd);
-    if (!ok) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
-}
 
 DaemonWorld& with_oracle(DaemonWorld& world) {
     world.start_oracles(kScenario, {{}});
