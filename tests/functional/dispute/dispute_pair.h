@@ -65,19 +65,28 @@ class Ticker {
     std::thread m_thread;
 };
 
-/// A call that waits for its transaction, made beside the test.
+/// A call that waits for its transaction, made beside the test; what it throws fails the test by its text.
 class Behind {
   public:
     template <typename Work>
-    explicit Behind(Work work) : m_thread(std::move(work)) {}
+    explicit Behind(Work work)
+        : m_thread([this, work = std::move(work)] {
+              try {
+                  work();
+              } catch (const std::exception& error) {
+                  m_failure = error.what();
+              }
+          }) {}
     ~Behind() { join(); }
     Behind(const Behind&) = delete;
     Behind& operator=(const Behind&) = delete;
     void join() {
         if (m_thread.joinable()) m_thread.join();
+        CHECK(std::exchange(m_failure, "") == "");
     }
 
   private:
+    std::string m_failure;
     std::thread m_thread;
 };
 
