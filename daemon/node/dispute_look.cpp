@@ -1,4 +1,4 @@
-#include "daemon/node/disputes.h"
+#include "daemon/node/enforcer.h"
 #include "wallet/chain/eth_client.h"
 
 namespace hedgerow::daemon {

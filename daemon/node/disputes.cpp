@@ -21,13 +21,6 @@ constexpr std::uint64_t kLookEveryMs = 1'000;
 constexpr std::uint64_t kSecondSettlerS = 6;
 /// The side that did not ask for a close submits it this much later.
 constexpr std::uint64_t kSecondCloserMs = 60'000;
-constexpr std::size_t kMaxReveals = 64;
-constexpr unsigned kMaxAttempts = 10;
-constexpr std::uint64_t kRetryMs = 5'000;
-
-std::string job_id(std::string_view what, const ChannelId& id, std::uint64_t number) {
-    return fmt::format("{}:{}:{}", what, channel::to_hex(id), number);
-}
 
 wallet::BothSignatures signatures_of(const channel::SignedState& state) {
     return {state.signature_a, state.signature_b};
@@ -65,59 +58,6 @@ Answer<channel::TxHash> to_all(std::vector<Answer<channel::TxHash>> waiting) {
 
 }  // namespace
 
-void Disputes::submit(const std::string& id, Bytes data, TxPurpose purpose, std::uint64_t deadline_s,
-                      Answer<channel::TxHash> done) {
-    wallet::JobRequest job;
-    job.id = id;
-    job.to = m_parts.options.adjudicator;
-    job.data = std::move(data);
-    job.purpose = purpose;
-    // The manager's clock is its own; a deadline on the chain's clock is as far away as it is there.
-    if (deadline_s != 0) {
-        const std::uint64_t left_s = deadline_s > m_parts.chain_time_s ? deadline_s - m_parts.chain_time_s : 0;
-        job.deadline_ms = m_parts.transactions->now_ms() + left_s * 1'000;
-    }
-    const std::optional<std::string> name = job_to_try(id);
-    if (!name) {  // it has failed, and it is too early to try again
-        const wallet::Job* failed = m_parts.transactions->find(id);
-        if (done)
-            done(channel::Unexpected{fault_of(failed->fault.value_or(wallet::ChainFault::cancelled), failed->detail)});
-        return;
-    }
-    job.id = *name;
-    // A job of that name is the same job, though its clock reads differently by now.
-    if (const wallet::Job* known = m_parts.transactions->find(*name)) {
-        if (!done) return;
-        job = known->request;
-    }
-    m_parts.transactions->submit(job, [id = *name, done = std::move(done)](const Result<channel::TxHash>& result) {
-        if (result)
-            LOG_INFO("transaction", {"job", id}, {"hash", *result});
-        else
-            LOG_WARN("transaction refused", {"job", id}, {"error", result.error().name},
-                     {"text", result.error().message});
-        if (done) done(result);
-    });
-}
-
-/// The name itself, or after failures the name of the next attempt, each twice as late as the one before: what defends
-/// a channel is not given up because a node once refused it.
-std::optional<std::string> Disputes::job_to_try(const std::string& id) const {
-    std::string name = id;
-    for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
-        const wallet::Job* known = m_parts.transactions->find(name);
-        const bool over = known != nullptr &&
-                          (known->status == wallet::JobStatus::failed || known->status == wallet::JobStatus::cancelled);
-        if (!over) return name;
-        // One of the future was made by a run whose clock was ahead.
-        const std::uint64_t now_ms = m_parts.transactions->now_ms();
-        const bool recent = now_ms >= known->created_ms && now_ms - known->created_ms < kRetryMs << attempt;
-        if (recent) return std::nullopt;
-        name = fmt::format("{}#{}", id, attempt + 1);
-    }
-    return std::nullopt;
-}
-
 // --- what the core wants
 // ----------------------------------------------------------------------------------------------
 
@@ -125,28 +65,27 @@ void Disputes::challenge(const Channel& channel) {
     const channel::SignedState& agreed = channel.agreed;
     Bytes data =
         wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), signatures_of(agreed), {});
-    submit(job_id("challenge", channel.id, agreed.state.version), std::move(data), TxPurpose::defence, 0,
-           to_all(take_waiters(m_challenges, channel.id)));
+    m_enforcer.submit(channel_job("challenge", channel.id, agreed.state.version), std::move(data), TxPurpose::defence,
+                      0, to_all(take_waiters(m_challenges, channel.id)));
 }
 
 void Disputes::respond(const Channel& channel) {
     if (!channel.dispute || channel.agreed.state.version == 0) return;  // a reorganisation was faster
-    Bytes data = wallet::respond_call(channel.terms, agreed_state(channel), signatures_of(channel.agreed));
-    submit(job_id("respond", channel.id, channel.agreed.state.version), std::move(data), TxPurpose::defence,
-           channel.dispute->end, {});
+    m_enforcer.respond(enforced(channel), channel.dispute->end);
 }
 
 void Disputes::close_ready(const Channel& channel, const channel::CloseReady& ready) {
     Bytes data = wallet::close_call(channel.terms, ready.close, {ready.signature_a, ready.signature_b});
-    const std::string id = job_id("close", channel.id, ready.close.version);
+    const std::string id = channel_job("close", channel.id, ready.close.version);
     auto waiting = take_waiters(m_closes, channel.id);
     if (!waiting.empty())
-        return submit(id, std::move(data), TxPurpose::defence, ready.close.deadline, to_all(std::move(waiting)));
+        return m_enforcer.submit(id, std::move(data), TxPurpose::defence, ready.close.deadline,
+                                 to_all(std::move(waiting)));
     m_parts.loop.after(kSecondCloserMs,
                        [this, id, data = std::move(data), channel_id = channel.id, deadline = ready.close.deadline] {
                            const Channel* now = m_parts.channels->find(channel_id);
                            if (now->status == channel::Status::closing && m_parts.chain_time_s < deadline)
-                               submit(id, data, TxPurpose::defence, deadline, {});
+                               m_enforcer.submit(id, data, TxPurpose::defence, deadline);
                        });
 }
 
@@ -168,8 +107,8 @@ void Disputes::withdraw_ready(const Channel& channel, const channel::WithdrawRea
     }
     const bool leader = channel.me == Party::A;
     const wallet::BothSignatures both{leader ? mine->signature : ready.theirs, leader ? ready.theirs : mine->signature};
-    submit(withdraw_job(channel.id, w.asset, w.total), wallet::withdraw_call(channel.terms, w, both), TxPurpose::defence, w.deadline,
-           to_all(std::move(waiting)));
+    m_enforcer.submit(withdraw_job(channel.id, w.asset, w.total), wallet::withdraw_call(channel.terms, w, both),
+                      TxPurpose::defence, w.deadline, to_all(std::move(waiting)));
 }
 
 void Disputes::status_changed(const Channel& channel) {
@@ -177,7 +116,9 @@ void Disputes::status_changed(const Channel& channel) {
     const auto rule =
         channel.status == channel::Status::closed ? channel::Rule::channel_final : channel::Rule::channel_disputed;
     to_all(take_waiters(m_closes, channel.id))(refused(rule));
-    if (channel.status == channel::Status::closed) m_recorded.erase(channel.id);
+    if (channel.status != channel::Status::closed) return;
+    m_recorded.erase(channel.id);
+    m_enforcer.finished(channel.id);
 }
 
 void Disputes::wait_for_challenge(const ChannelId& id, Answer<channel::TxHash> done) {
@@ -230,8 +171,8 @@ std::optional<channel::State> Disputes::recorded_state(const Channel& channel) c
 void Disputes::claim(const wallet::Held& held, std::uint64_t block, std::uint64_t log_index) {
     const auto owners = m_parts.keys->owners();
     if (std::find(owners.begin(), owners.end(), held.payee) == owners.end()) return;
-    submit(fmt::format("claim:{}:{}", block, log_index), wallet::claim_call(held.token, held.payee), TxPurpose::defence,
-           0, {});
+    m_enforcer.submit(fmt::format("claim:{}:{}", block, log_index), wallet::claim_call(held.token, held.payee),
+                      TxPurpose::defence, 0, {});
 }
 
 void Disputes::resume() {
@@ -256,6 +197,19 @@ void Disputes::tick() {
     }
 }
 
+Enforced Disputes::enforced(const Channel& channel) const {
+    Enforced out;
+    out.id = channel.id;
+    out.terms = channel.terms;
+    out.newest = agreed_state(channel);
+    out.signatures = signatures_of(channel.agreed);
+    out.protects[static_cast<std::size_t>(channel.me)] = true;
+    const bool first = channel.dispute && channel.dispute->challenger == channel.me;
+    out.settle_after_s = first ? 0 : kSecondSettlerS;
+    out.preimage = [this](const channel::LockHash& hash) { return find_preimage(m_parts.reader, hash); };
+    return out;
+}
+
 void Disputes::look(const Channel& channel) {
     const auto state = recorded_state(channel);
     if (!state) return;  // its event is still to come
@@ -276,56 +230,7 @@ void Disputes::act(const ChannelId& id, const DisputeLook& look) {
     if (look.failed || look.is_final || !channel->dispute || channel->status != channel::Status::disputed) return;
     const auto state = recorded_state(*channel);
     if (!state || look.view.version != state->version || look.view.end == 0) return;  // an event is on its way
-    if (channel->agreed.state.version > state->version && look.now_s < look.view.end) respond(*channel);
-    reveal(*channel, *state, look);
-    attest(*channel, look);
-    settle(*channel, *state, look);
-}
-
-/// Preimages that we know of locks that pay us, while that still counts.
-void Disputes::reveal(const Channel& channel, const channel::State& state, const DisputeLook& look) {
-    std::vector<channel::Preimage> preimages;
-    std::uint64_t deadline = ~std::uint64_t{0};
-    for (const channel::Lock& lock : state.locks) {
-        const bool pays_us = lock.amount.sign() * channel::sign_of(channel.me) < 0;
-        const auto registered = look.revealed.find(lock.hash);
-        if (!pays_us || lock.expiry <= look.now_s || (registered != look.revealed.end() && registered->second != 0))
-            continue;
-        const auto preimage = find_preimage(m_parts.reader, lock.hash);
-        if (!preimage || preimages.size() >= kMaxReveals) continue;
-        preimages.push_back(*preimage);
-        deadline = std::min(deadline, lock.expiry);
-    }
-    if (preimages.empty()) return;
-    const channel::Hash name = channel::keccak256(wallet::reveal_call(preimages));
-    submit(fmt::format("reveal:{}", channel::to_hex(name)), wallet::reveal_call(preimages), TxPurpose::defence,
-           deadline, {});
-}
-
-/// Every package at hand of a needed price, where that makes it count or adds signers: nobody chooses the k that suits
-/// it (DESIGN 3).
-void Disputes::attest(const Channel& channel, const DisputeLook& look) {
-    if (m_parts.packages == nullptr) return;
-    for (const auto& [need, view] : look.attested) {
-        if (need.time_s > look.now_s || view.signers >= channel.terms.oracles.size()) continue;
-        const std::vector<Bytes> packages = m_parts.packages->packages(need.feed, need.time_s, channel.terms.oracles);
-        if (packages.size() < channel.terms.oracles.size()) m_parts.packages->fetch(need.feed, need.time_s);
-        if (packages.size() <= view.signers || packages.size() < channel.terms.oracle_threshold) continue;
-        const std::vector<channel::Feed> feeds{need.feed};
-        const std::string id = fmt::format("attest:{}:{}:{}:{}",
-                                           channel::to_hex(wallet::oracle_set_of(channel.terms.oracles)).substr(2, 16),
-                                           channel::feed_name(need.feed), need.time_s, packages.size());
-        submit(id, wallet::attest_call(channel.terms.oracles, need.time_s, feeds, packages), TxPurpose::defence,
-               look.answer.due_s, {});
-    }
-}
-
-void Disputes::settle(const Channel& channel, const channel::State& state, const DisputeLook& look) {
-    if (look.answer.status != channel::SettleStatus::due) return;
-    const bool first = look.view.challenger == channel.me;
-    if (!first && look.now_s < look.answer.due_s + kSecondSettlerS) return;
-    submit(job_id("settle", channel.id, look.view.end), wallet::settle_call(channel.terms, state), TxPurpose::defence,
-           0, {});
+    m_enforcer.act(enforced(*channel), *state, look);
 }
 
 }  // namespace hedgerow::daemon

@@ -3,39 +3,18 @@
 #include <map>
 #include <set>
 
-#include "channel/settle/settlement.h"
 #include "daemon/node/channel_manager.h"
-#include "daemon/node/node_parts.h"
-#include "wallet/chain/contract_calls.h"
+#include "daemon/node/enforcer.h"
 #include "wallet/chain/contract_events.h"
 
 namespace hedgerow::daemon {
-
-/// A price that a settlement may read, and what the chain has of it.
-struct PriceNeed {
-    channel::Feed feed;
-    std::uint64_t time_s = 0;
-    bool operator<(const PriceNeed& o) const { return std::tie(feed, time_s) < std::tie(o.feed, o.time_s); }
-};
-
-/// What the chain says about a dispute, in one look.
-struct DisputeLook {
-    bool failed = false;      ///< the node did not answer everything
-    std::uint64_t now_s = 0;  ///< of the newest block
-    wallet::DisputeView view;
-    std::vector<channel::Holdings> holdings;
-    bool is_final = false;
-    std::map<PriceNeed, wallet::AttestedView> attested;
-    std::map<channel::LockHash, std::uint64_t> revealed;
-    channel::SettleAnswer answer;
-};
 
 /// Everything the node does on chain about its channels: challenge, answer, reveal, attest, settle, claim, close and
 /// withdraw. Each is a job of the transaction manager under a name of its own, so that nothing happens twice and
 /// everything survives a restart.
 class Disputes final : public ChainEffects {
   public:
-    explicit Disputes(NodeParts& parts) : m_parts(parts) {}
+    explicit Disputes(NodeParts& parts) : m_parts(parts), m_enforcer(parts) {}
 
     // ChainEffects
     void challenge(const channel::Channel& channel) override;
@@ -77,17 +56,13 @@ class Disputes final : public ChainEffects {
         }
     };
 
-    void submit(const std::string& id, channel::Bytes data, wallet::TxPurpose purpose, std::uint64_t deadline_s,
-                Answer<channel::TxHash> done);
-    [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id) const;
     [[nodiscard]] std::optional<channel::State> recorded_state(const channel::Channel& channel) const;
     void look(const channel::Channel& channel);
     void act(const channel::ChannelId& id, const DisputeLook& look);
-    void reveal(const channel::Channel& channel, const channel::State& state, const DisputeLook& look);
-    void attest(const channel::Channel& channel, const DisputeLook& look);
-    void settle(const channel::Channel& channel, const channel::State& state, const DisputeLook& look);
+    [[nodiscard]] Enforced enforced(const channel::Channel& channel) const;
 
     NodeParts& m_parts;
+    Enforcer m_enforcer;
     std::map<channel::ChannelId, channel::State> m_recorded;
     std::set<channel::ChannelId> m_looking;
     std::map<channel::ChannelId, std::uint64_t> m_next_look_ms;
@@ -95,10 +70,5 @@ class Disputes final : public ChainEffects {
     std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_closes;
     std::multimap<WithdrawKey, Answer<channel::TxHash>> m_withdrawals;
 };
-
-/// Asks the chain all that settling that state depends on; blocking, for the chain's thread.
-[[nodiscard]] DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& contract,
-                                          const channel::ChannelId& id, const channel::Terms& terms,
-                                          const channel::State& state);
 
 }  // namespace hedgerow::daemon

@@ -81,6 +81,21 @@ void TxService::submit(const wallet::JobRequest& request) {
     submit(request, [](const Result<channel::TxHash>&) {});
 }
 
+std::map<wallet::JobStatus, std::uint64_t> TxService::count_jobs() const {
+    std::map<wallet::JobStatus, std::uint64_t> out;
+    for (const std::string& id : m_manager.job_ids()) ++out[m_manager.find(id)->status];
+    return out;
+}
+
+void TxService::cancel_unsigned(std::string_view part_of_id) {
+    for (const std::string& id : m_manager.job_ids()) {
+        if (id.find(part_of_id) == std::string::npos) continue;
+        if (m_manager.find(id)->status != wallet::JobStatus::queued) continue;
+        if (const auto cancelled = m_manager.cancel(id); !cancelled) continue;  // it was there just now
+        m_outbox.persist([id, record = m_manager.record(id)](Database& db) { put_tx_job(db, id, record); });
+    }
+}
+
 void TxService::tick() {
     if (m_observing) {
         m_again = true;

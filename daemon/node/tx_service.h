@@ -34,6 +34,9 @@ class TxService {
     void submit(const wallet::JobRequest& request, Answer<channel::TxHash> done);
     /// Accepts a job nobody waits for; a fault is logged by the caller's `refused` where given.
     void submit(const wallet::JobRequest& request);
+    /// Withdraws every job that is not signed yet and whose id holds that text: what it was for is over, and it would
+    /// take a place for ever.
+    void cancel_unsigned(std::string_view part_of_id);
     /// Called at every change of a job.
     void on_change(Changed changed) { m_changed = std::move(changed); }
     /// Looks at the chain: at every block, and every few seconds while jobs wait.
@@ -45,6 +48,9 @@ class TxService {
     void expire();
     [[nodiscard]] const wallet::Job* find(const std::string& id) const { return m_manager.find(id); }
     [[nodiscard]] bool has_live() const { return m_manager.has_live(); }
+    [[nodiscard]] std::optional<channel::U256> uncommitted() const { return m_manager.uncommitted(); }
+    /// How many jobs stand where.
+    [[nodiscard]] std::map<wallet::JobStatus, std::uint64_t> count_jobs() const;
     [[nodiscard]] channel::U256 spendable() const { return m_manager.spendable(); }
 
   private:

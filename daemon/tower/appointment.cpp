@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "channel/codec/wire.h"
+#include "channel/crypto/keccak.h"
+#include "channel/crypto/signature.h"
 
 namespace hedgerow::daemon {
 
@@ -109,6 +111,31 @@ Expected<Appointment, Rule> open_appointment(ByteView blob, std::uint64_t versio
     if (!appointment || appointment->secret != secret || appointment->party != party)
         return Unexpected{Rule::appointment_malformed};
     return std::move(*appointment);
+}
+
+Expected<CheckedAppointment, Rule> check_appointment(const Appointment& appointment, const channel::ChannelId& id,
+                                                     std::uint64_t version, const Hash& separator) {
+    const channel::Terms& terms = appointment.terms;
+    if (channel::channel_id_of(terms, separator) != id) return Unexpected{Rule::channel_id_mismatch};
+    if (channel::keccak256(appointment.secret.view()) != terms.salt) return Unexpected{Rule::salt_mismatch};
+    const auto state = channel::decode_state(appointment.state, terms);
+    if (!state) return Unexpected{state.error()};
+    if (state->version != version || version == 0) return Unexpected{Rule::version_out_of_range};
+    const channel::Digest digest = channel::state_digest(*state, id, separator);
+    const auto signed_by = [&](const channel::Signature& signature, const channel::Address& signer) {
+        const auto key = channel::recover(digest, signature);
+        return key && channel::address_of(*key) == signer;
+    };
+    if (!signed_by(appointment.signature_a, terms.signer_a) || !signed_by(appointment.signature_b, terms.signer_b))
+        return Unexpected{Rule::wrong_signer};
+    CheckedAppointment out;
+    out.terms = terms;
+    out.party = appointment.party;
+    out.state = channel::typed_state(*state, id);
+    out.signature_a = appointment.signature_a;
+    out.signature_b = appointment.signature_b;
+    out.preimages.assign(appointment.preimages.begin(), appointment.preimages.end());
+    return out;
 }
 
 }  // namespace hedgerow::daemon

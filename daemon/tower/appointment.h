@@ -2,9 +2,11 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "channel/base/expected.h"
 #include "channel/messages/tower.h"
+#include "channel/state/channel_state.h"
 
 /// How a client seals what a tower keeps for it, and how the tower opens it once a challenge has revealed the channel's
 /// watch secret (spec 10.2). Shared by both.
@@ -30,5 +32,21 @@ inline constexpr std::size_t kAppointmentOverhead = 24 + 16;  ///< nonce before,
                                                                                       const channel::Secret& secret,
                                                                                       channel::Party party,
                                                                                       const channel::NodeId& tower);
+
+/// An appointment that the contract would enforce.
+struct CheckedAppointment {
+    channel::Terms terms;
+    channel::Party party = channel::Party::A;  ///< whose it is
+    channel::State state;
+    channel::Signature signature_a;
+    channel::Signature signature_b;
+    std::vector<channel::Preimage> preimages;
+};
+/// What holds before a tower acts for a channel: the terms hash to its id (channel_id_mismatch), the salt is that of
+/// the secret (salt_mismatch), the state is one of those terms with exactly that version (the Rule of decode_state,
+/// version_out_of_range) and both signers signed it, found by recovery (wrong_signer).
+[[nodiscard]] channel::Expected<CheckedAppointment, channel::Rule> check_appointment(
+    const channel::Appointment& appointment, const channel::ChannelId& id, std::uint64_t version,
+    const channel::Hash& separator);
 
 }  // namespace hedgerow::daemon

@@ -77,8 +77,8 @@ CREATE TABLE recorded (
     channel BLOB NOT NULL CHECK (length(channel) = 32),
     block INTEGER NOT NULL,
     log_index INTEGER NOT NULL,
-    end_s INTEGER,
-    challenger INTEGER,
+    end_s INTEGER NOT NULL,
+    challenger INTEGER NOT NULL,
     state BLOB NOT NULL,
     PRIMARY KEY (channel, block, log_index)
 ) WITHOUT ROWID;

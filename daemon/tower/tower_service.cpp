@@ -22,11 +22,11 @@ channel::TowerRefuse TowerService::refusal(const channel::Locator& locator, std:
     return {locator, version, rule};
 }
 
-PeerMessage TowerService::answer(const StoreOutcome& outcome, const channel::Locator& locator, std::uint64_t version,
-                                 std::uint64_t Counts::*counter) {
+PeerMessage TowerService::answer(const StoreOutcome& outcome, const NodeId& client, const channel::Locator& locator,
+                                 std::uint64_t version, std::uint64_t Counts::*counter) {
     if (outcome.rule != Rule::none) return refusal(locator, version, outcome.rule);
     ++(m_counts.*(outcome.repeated ? &Counts::repeated : counter));
-    if (outcome.disputed) m_watch.on_record(*outcome.disputed);
+    if (outcome.disputed) m_watch.on_record(*outcome.disputed, client, locator);
     return outcome.receipt;
 }
 
@@ -37,9 +37,9 @@ void TowerService::change(const NodeId& client, const channel::Locator& locator,
     const auto outcome = std::make_shared<StoreOutcome>();
     m_parts.outbox.persist(
         [outcome, judge = std::move(judge), maker = maker()](Database& db) { *outcome = judge(db, maker); });
-    m_parts.peers->send_later(client, [this, outcome, locator, version, bytes, counter] {
+    m_parts.peers->send_later(client, [this, outcome, client, locator, version, bytes, counter] {
         m_in_flight -= bytes;
-        return answer(*outcome, locator, version, counter);
+        return answer(*outcome, client, locator, version, counter);
     });
 }
 

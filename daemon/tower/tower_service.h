@@ -13,7 +13,8 @@ class TowerWatch {
     virtual ~TowerWatch() = default;
     /// tower_behind, tower_cannot_afford (one more of that blob's class, and it could not pay for enforcing), or none.
     [[nodiscard]] virtual channel::Rule more(std::size_t blob_bytes) const = 0;
-    virtual void on_record(const channel::ChannelId& disputed) = 0;
+    virtual void on_record(const channel::ChannelId& disputed, const channel::NodeId& client,
+                           const channel::Locator& locator) = 0;
 };
 
 /// The tower's half of the protocol with its clients (spec 10): what a linked peer asks is judged and done in one
@@ -47,8 +48,9 @@ class TowerService {
     using Judge = std::function<StoreOutcome(Database&, const ReceiptMaker&)>;
     void change(const channel::NodeId& client, const channel::Locator& locator, std::uint64_t version,
                 std::size_t bytes, Judge judge, std::uint64_t Counts::*counter);
-    [[nodiscard]] channel::PeerMessage answer(const StoreOutcome& outcome, const channel::Locator& locator,
-                                              std::uint64_t version, std::uint64_t Counts::*counter);
+    [[nodiscard]] channel::PeerMessage answer(const StoreOutcome& outcome, const channel::NodeId& client,
+                                              const channel::Locator& locator, std::uint64_t version,
+                                              std::uint64_t Counts::*counter);
     [[nodiscard]] channel::TowerRefuse refusal(const channel::Locator& locator, std::uint64_t version,
                                                channel::Rule rule);
     [[nodiscard]] ReceiptMaker maker() const;

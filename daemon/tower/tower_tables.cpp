@@ -144,6 +144,23 @@ std::optional<channel::ChannelId> disputed_under(Database& db, const Locator& lo
     return std::nullopt;
 }
 
+/// What was kept under its locators goes, for all clients.
+void drop_records(Database& db, const Locator& locator) {
+    struct Row {
+        std::int64_t id, client;
+        std::uint64_t version, bytes;
+    };
+    std::vector<Row> rows;
+    {
+        Query q = db.query("SELECT id, client, version, length(blob) FROM records WHERE locator = ?", locator);
+        while (q.step()) rows.push_back({q.int64(0), q.int64(1), q.uint64(2), q.uint64(3)});
+    }
+    for (const Row& row : rows) {
+        db.run("DELETE FROM records WHERE id = ?", row.id);
+        if (row.version != 0) count_record(db, row.client, row.bytes, -1);
+    }
+}
+
 StoreOutcome refuse(Rule rule) {
     StoreOutcome out;
     out.rule = rule;
@@ -182,6 +199,7 @@ StoreOutcome store_appointment(Database& db, const ReceiptMaker& maker, const No
     }
     count_record(db, id, store.blob.size(), 1);
     out.disputed = disputed_under(db, store.locator);
+    if (out.disputed) db.run("UPDATE disputes SET engaged = 1 WHERE channel = ?", *out.disputed);
     return out;
 }
 
@@ -221,30 +239,14 @@ Expected<channel::TowerRecord, Rule> fetch_appointment(Database& db, const NodeI
     return out;
 }
 
-std::vector<HeldRecord> records_under(Database& db, const Locator& locator, std::size_t limit) {
+std::vector<HeldRecord> records_under(Database& db, const Locator& locator, std::int64_t after, std::size_t limit) {
     Query q = db.query(
-        "SELECT clients.node, version, blob FROM records JOIN clients ON clients.id = records.client WHERE locator = ? "
-        "AND version > 0 ORDER BY version DESC, records.id LIMIT ?",
-        locator, static_cast<std::uint64_t>(limit));
+        "SELECT client, version, blob FROM records WHERE locator = ? AND client > ? AND version > 0 "
+        "ORDER BY client LIMIT ?",
+        locator, after, static_cast<std::uint64_t>(limit));
     std::vector<HeldRecord> out;
-    while (q.step()) out.push_back({q.fixed<NodeId>(0), q.uint64(1), q.blob(2)});
+    while (q.step()) out.push_back({q.int64(0), q.uint64(1), q.blob(2)});
     return out;
-}
-
-void drop_records(Database& db, const Locator& locator) {
-    struct Row {
-        std::int64_t id, client;
-        std::uint64_t version, bytes;
-    };
-    std::vector<Row> rows;
-    {
-        Query q = db.query("SELECT id, client, version, length(blob) FROM records WHERE locator = ?", locator);
-        while (q.step()) rows.push_back({q.int64(0), q.int64(1), q.uint64(2), q.uint64(3)});
-    }
-    for (const Row& row : rows) {
-        db.run("DELETE FROM records WHERE id = ?", row.id);
-        if (row.version != 0) count_record(db, row.client, row.bytes, -1);
-    }
 }
 
 Rule store_backup(Database& db, const NodeId& client, const channel::BackupStore& backup, const TowerQuota& free,
@@ -307,6 +309,70 @@ channel::BackupItems fetch_backups(Database& db, const NodeId& client, const Loc
         out.items.push_back(std::move(item));
     }
     return out;
+}
+
+void put_dispute(Database& db, const DisputeRow& row) {
+    db.run(
+        "INSERT INTO disputes (channel, secret, locator_a, locator_b, engaged) VALUES (?, ?, ?, ?, 0) ON CONFLICT DO "
+        "NOTHING",
+        row.channel, row.secret, row.locator_a, row.locator_b);
+    db.run(
+        "UPDATE disputes SET engaged = 1 WHERE channel = ? AND EXISTS (SELECT 1 FROM records WHERE locator IN (?, ?))",
+        row.channel, row.locator_a, row.locator_b);
+}
+
+namespace {
+DisputeRow read_dispute_row(const Query& q) {
+    return {q.fixed<channel::ChannelId>(0), q.fixed<channel::Secret>(1), q.fixed<Locator>(2), q.fixed<Locator>(3)};
+}
+}  // namespace
+
+std::optional<DisputeRow> find_dispute(Database& db, const channel::ChannelId& id) {
+    Query q = db.query("SELECT channel, secret, locator_a, locator_b FROM disputes WHERE channel = ?", id);
+    if (!q.step()) return std::nullopt;
+    return read_dispute_row(q);
+}
+
+void put_recorded(Database& db, const channel::ChannelId& id, const RecordedEvent& event) {
+    db.run(
+        "INSERT INTO recorded (channel, block, log_index, end_s, challenger, state) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING",
+        id, event.block, event.log_index, event.end_s, static_cast<std::uint64_t>(event.challenger),
+        channel::wire_encode(event.state));
+}
+
+void delete_recorded(Database& db, const channel::ChannelId& id, std::uint64_t block, std::uint64_t log_index) {
+    db.run("DELETE FROM recorded WHERE channel = ? AND block = ? AND log_index = ?", id, block, log_index);
+}
+
+std::vector<RecordedEvent> recorded_events(Database& db, const channel::ChannelId& id) {
+    Query q = db.query(
+        "SELECT block, log_index, end_s, challenger, state FROM recorded WHERE channel = ? ORDER BY block, log_index",
+        id);
+    std::vector<RecordedEvent> out;
+    while (q.step()) {
+        auto state = channel::wire_decode<channel::State>(q.blob_view(4));
+        if (!state || q.uint64(3) > 1) throw StoreError(StoreErrorKind::corrupt, "recorded");
+        out.push_back(
+            {q.uint64(0), q.uint64(1), q.uint64(2), static_cast<channel::Party>(q.uint64(3)), std::move(*state)});
+    }
+    return out;
+}
+
+std::vector<DisputeRow> engaged_disputes(Database& db) {
+    Query q = db.query("SELECT channel, secret, locator_a, locator_b FROM disputes WHERE engaged = 1 ORDER BY channel");
+    std::vector<DisputeRow> out;
+    while (q.step()) out.push_back(read_dispute_row(q));
+    return out;
+}
+
+void drop_dispute(Database& db, const channel::ChannelId& id) {
+    const auto row = find_dispute(db, id);
+    if (!row) return;
+    drop_records(db, row->locator_a);
+    drop_records(db, row->locator_b);
+    db.run("DELETE FROM recorded WHERE channel = ?", id);
+    db.run("DELETE FROM disputes WHERE channel = ?", id);
 }
 
 void grant(Database& db, const NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms) {

@@ -56,15 +56,14 @@ inline constexpr std::uint64_t kMaxEnded = 1'000;
 
 /// One record under a locator, of whichever client.
 struct HeldRecord {
-    channel::NodeId client;
+    std::int64_t client = 0;  ///< the place of the client in this store, for paging
     std::uint64_t version = 0;
     channel::Bytes blob;
 };
-/// Every record under that locator that has not ended, at most `limit`, highest version first.
-[[nodiscard]] std::vector<HeldRecord> records_under(Database& db, const channel::Locator& locator, std::size_t limit);
-/// A channel is over: what was kept under its locators goes, for all clients.
-void drop_records(Database& db, const channel::Locator& locator);
-
+/// Records under that locator that have not ended, ascending by client above `after`, at most `limit`. Every one must
+/// be tried: anybody who knows the secret can store rubbish under it.
+[[nodiscard]] std::vector<HeldRecord> records_under(Database& db, const channel::Locator& locator, std::int64_t after,
+                                                    std::size_t limit);
 /// Spec 10.6. backup_older (a lower number, or the same one with another blob), backup_over_quota. An empty blob
 /// forgets the slot; forgetting one that is not here is no fault.
 [[nodiscard]] channel::Rule store_backup(Database& db, const channel::NodeId& client,
@@ -76,6 +75,36 @@ void drop_records(Database& db, const channel::Locator& locator);
 /// A subscription: replaces the client's earlier one. Backup slots stay those of the free quota.
 void grant(Database& db, const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes,
            std::uint64_t until_ms);
+
+// --- what the chain has revealed and recorded
+// ----------------------------------------------------------------------------------------------
+
+/// An event of a dispute, at its place in the chain.
+struct RecordedEvent {
+    std::uint64_t block = 0;
+    std::uint64_t log_index = 0;
+    std::uint64_t end_s = 0;  ///< of a challenge; 0: a response
+    channel::Party challenger = channel::Party::A;
+    channel::State state;
+    bool operator<(const RecordedEvent& o) const { return std::tie(block, log_index) < std::tie(o.block, o.log_index); }
+};
+/// A channel whose watch secret a challenge has revealed.
+struct DisputeRow {
+    channel::ChannelId channel;
+    channel::Secret secret;
+    channel::Locator locator_a, locator_b;
+};
+/// Also a second time, after a reorganisation.
+void put_dispute(Database& db, const DisputeRow& row);
+[[nodiscard]] std::optional<DisputeRow> find_dispute(Database& db, const channel::ChannelId& id);
+void put_recorded(Database& db, const channel::ChannelId& id, const RecordedEvent& event);
+void delete_recorded(Database& db, const channel::ChannelId& id, std::uint64_t block, std::uint64_t log_index);
+/// Ascending.
+[[nodiscard]] std::vector<RecordedEvent> recorded_events(Database& db, const channel::ChannelId& id);
+/// Those under whose locators anything is or was kept: what is taken up again at the start.
+[[nodiscard]] std::vector<DisputeRow> engaged_disputes(Database& db);
+/// It is over: its dispute, and what was kept for it, for all clients.
+void drop_dispute(Database& db, const channel::ChannelId& id);
 
 /// What a client has and may have; for the operator.
 struct TowerClient {

@@ -401,6 +401,11 @@ U256 TxManager::spendable() const {
     return out;
 }
 
+std::optional<U256> TxManager::uncommitted() const {
+    if (!m_balance) return std::nullopt;
+    return minus_or_zero(*m_balance, committed(nullptr));
+}
+
 bool TxManager::has_live() const {
     return std::any_of(m_jobs.begin(), m_jobs.end(),
                        [](const auto& entry) { return !is_settled(entry.second.status); });

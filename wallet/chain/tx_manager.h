@@ -58,6 +58,8 @@ class TxManager {
     [[nodiscard]] std::vector<std::string> job_ids() const;
     /// What spending could use now: the last seen balance less the reserve and what live transactions may cost.
     [[nodiscard]] channel::U256 spendable() const;
+    /// The last seen balance less what live transactions may cost; nothing before the first look.
+    [[nodiscard]] std::optional<channel::U256> uncommitted() const;
     /// Some live transaction waits; the shell then ticks more often.
     [[nodiscard]] bool has_live() const;
     [[nodiscard]] const FeePolicy& policy() const { return m_policy; }

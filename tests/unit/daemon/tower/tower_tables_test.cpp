@@ -217,7 +217,7 @@ TEST_CASE("tower: an ended record is gone, its receipts go on") {
     CHECK(shop.genuine(ended.receipt));
     CHECK(shop.end(shop.alice, 1, 5).receipt == ended.receipt);
     CHECK(fetch_appointment(*shop.db, shop.alice, id_of<Locator>(1)).error() == Rule::tower_record_unknown);
-    CHECK(records_under(*shop.db, id_of<Locator>(1), 10).empty());
+    CHECK(records_under(*shop.db, id_of<Locator>(1), 0, 10).empty());
     CHECK(tower_totals(*shop.db).all_records() == 0);
     CHECK(tower_totals(*shop.db).bytes == 0);
     const StoreOutcome back = shop.store(shop.alice, store_of(1, 5));
@@ -258,26 +258,77 @@ TEST_CASE("tower: ended receipts are bounded; the oldest go") {
     CHECK(receipt_number(5) == 3);  // still known
 }
 
-TEST_CASE("tower: under a locator every client's record is found, the highest version first") {
+TEST_CASE("tower: under a locator every client's record is found, page by page; when the channel is over all go") {
     Shop shop;
     CHECK(shop.store(shop.alice, store_of(1, 5)).rule == Rule::none);
     CHECK(shop.store(shop.bob, store_of(1, 8)).rule == Rule::none);
     CHECK(shop.store(shop.bob, store_of(2, 9)).rule == Rule::none);
-    const auto found = records_under(*shop.db, id_of<Locator>(1), 10);
+    CHECK(shop.store(shop.bob, store_of(3, 9)).rule == Rule::none);
+    const auto found = records_under(*shop.db, id_of<Locator>(1), 0, 10);
     REQUIRE(found.size() == 2);
-    CHECK(found[0].client == shop.bob);
-    CHECK(found[0].version == 8);
-    CHECK(found[1].client == shop.alice);
-    CHECK(records_under(*shop.db, id_of<Locator>(1), 1).size() == 1);
-    shop.commit([&] {
-        drop_records(*shop.db, id_of<Locator>(1));
-        return 0;
+    CHECK(found[0].version == 5);
+    CHECK(found[1].version == 8);
+    const auto first = records_under(*shop.db, id_of<Locator>(1), 0, 1);
+    REQUIRE(first.size() == 1);
+    const auto second = records_under(*shop.db, id_of<Locator>(1), first[0].client, 1);
+    REQUIRE(second.size() == 1);
+    CHECK(second[0].version == 8);
+
+    const DisputeRow row{id_of<ChannelId>(7), id_of<Secret>(8), id_of<Locator>(1), id_of<Locator>(2)};
+    const auto change = [&](auto work) {
+        shop.commit([&] {
+            work();
+            return 0;
+        });
+    };
+    const DisputeRow stranger{id_of<ChannelId>(9), id_of<Secret>(9), id_of<Locator>(8), id_of<Locator>(9)};
+    change([&] { put_dispute(*shop.db, stranger); });
+    CHECK(engaged_disputes(*shop.db).empty());
+    change([&] { put_dispute(*shop.db, row); });
+    change([&] { put_dispute(*shop.db, row); });  // the same challenge once more
+    REQUIRE(engaged_disputes(*shop.db).size() == 1);
+    CHECK(engaged_disputes(*shop.db)[0].secret == row.secret);
+    // A record for a channel whose secret is known says so; a repeated one does not.
+    CHECK(shop.store(shop.alice, store_of(2, 1)).disputed == row.channel);
+    CHECK(shop.store(shop.alice, store_of(1, 6)).disputed == row.channel);
+    CHECK_FALSE(shop.store(shop.alice, store_of(3, 1)).disputed);
+
+    RecordedEvent event;
+    event.block = 5;
+    event.end_s = 99;
+    event.challenger = Party::B;
+    event.state.version = 3;
+    RecordedEvent later = event;
+    later.block = 6;
+    later.end_s = 0;
+    later.state.version = 4;
+    change([&] {
+        put_recorded(*shop.db, row.channel, later);
+        put_recorded(*shop.db, row.channel, event);
     });
-    CHECK(records_under(*shop.db, id_of<Locator>(1), 10).empty());
+    const auto events = recorded_events(*shop.db, row.channel);
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].end_s == 99);
+    CHECK(events[0].challenger == Party::B);
+    CHECK(events[1].state.version == 4);
+    change([&] { delete_recorded(*shop.db, row.channel, 6, 0); });
+    CHECK(recorded_events(*shop.db, row.channel).size() == 1);
+
+    CHECK(shop.store(shop.alice, store_of(9, 1)).disputed == stranger.channel);
+    CHECK(engaged_disputes(*shop.db).size() == 2);
+    change([&] { drop_dispute(*shop.db, stranger.channel); });
+
+    change([&] { drop_dispute(*shop.db, row.channel); });
+    CHECK(records_under(*shop.db, id_of<Locator>(1), 0, 10).empty());
+    CHECK(records_under(*shop.db, id_of<Locator>(2), 0, 10).empty());
+    CHECK_FALSE(find_dispute(*shop.db, row.channel));
+    CHECK(recorded_events(*shop.db, row.channel).empty());
     const TowerTotals totals = tower_totals(*shop.db);
     CHECK(totals.all_records() == 1);
     CHECK(totals.bytes == kSmall);
-    CHECK(list_clients(*shop.db, NodeId(), 10)[0].records == 0);
+    const auto clients = list_clients(*shop.db, NodeId(), 10);
+    CHECK(clients[0].records == 0);
+    CHECK(clients[1].records == 1);
 }
 
 TEST_CASE("tower: backups replace by number, within their own quota, and come back page by page") {
