@@ -8,6 +8,7 @@
 #include "daemon/api/payments.h"
 #include "daemon/app/hooks.h"
 #include "daemon/app/node_options.h"
+#include "daemon/market/book_packages.h"
 #include "daemon/market/registry_file.h"
 #include "daemon/node/clock.h"
 #include "daemon/node/node_parts.h"
@@ -17,24 +18,6 @@
 namespace hedgerow::daemon {
 
 namespace {
-
-/// The price book and the oracles' histories, for disputes.
-class BookPackages final : public PackageSource {
-  public:
-    BookPackages(PriceBook& book, OracleClient*& client) : m_book(book), m_client(client) {}
-    std::vector<channel::Bytes> packages(const channel::Feed& feed, std::uint64_t time_s, std::span<const channel::Address> oracles) override {
-        return m_book.packages(feed, time_s, oracles);
-    }
-    void fetch(const channel::Feed& feed, std::uint64_t time_s) override {
-        if (m_client == nullptr) return;
-        // Where the queue is full a later look at the dispute asks again.
-        (void)m_client->request_history(feed, time_s);
-    }
-
-  private:
-    PriceBook& m_book;
-    OracleClient*& m_client;
-};
 
 channel::Registry read_registry(const Config& config) {
     if (config.market.instrument_file.empty()) return {};

@@ -118,13 +118,13 @@ void PeerManager::send(const NodeId& peer, const channel::PeerMessage& message) 
         });
 }
 
-void PeerManager::send_later(const NodeId& peer, std::function<channel::PeerMessage()> make) {
-    // Made even where the link is gone: what makes it may count on being called.
+std::uint64_t PeerManager::session(const NodeId& peer) const {
     const auto link = m_links.find(peer);
-    const std::uint64_t session = link == m_links.end() ? 0 : link->second.session;
-    m_parts.outbox.when_durable([this, peer, session, make = std::move(make)] {
-        send_bytes(peer, session, channel::wire_encode(make()));
-    });
+    return link == m_links.end() ? 0 : link->second.session;
+}
+
+void PeerManager::send_now(const NodeId& peer, std::uint64_t session, const channel::PeerMessage& message) {
+    send_bytes(peer, session, channel::wire_encode(message));
 }
 
 void PeerManager::send_bytes(const NodeId& peer, std::uint64_t session, channel::Bytes frame) {

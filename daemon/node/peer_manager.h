@@ -30,8 +30,10 @@ class PeerManager {
     /// Queued behind what this turn persists, for the link of now: when it is lost the message is too (the next link
     /// begins anew).
     void send(const channel::NodeId& peer, const channel::PeerMessage& message);
-    /// As send, for a message that is known only then: made once everything is durable.
-    void send_later(const channel::NodeId& peer, std::function<channel::PeerMessage()> make);
+    /// The link of now, for send_now; 0: there is none.
+    [[nodiscard]] std::uint64_t session(const channel::NodeId& peer) const;
+    /// At once, on that link only: for who has waited until what it says is durable (a tower, in a store of its own).
+    void send_now(const channel::NodeId& peer, std::uint64_t session, const channel::PeerMessage& message);
     void error(const channel::NodeId& peer, const channel::ChannelId& channel, channel::Rule rule);
 
     [[nodiscard]] bool ready(const channel::NodeId& peer) const;

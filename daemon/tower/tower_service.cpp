@@ -17,6 +17,12 @@ ReceiptMaker TowerService::maker() const {
     return out;
 }
 
+void TowerService::answer_later(const NodeId& client, std::function<PeerMessage()> make) {
+    m_parts.outbox.when_durable([this, client, session = m_parts.peers->session(client), make = std::move(make)] {
+        m_parts.peers->send_now(client, session, make());
+    });
+}
+
 channel::TowerRefuse TowerService::refusal(const channel::Locator& locator, std::uint64_t version, Rule rule) {
     ++m_counts.refused[rule];
     return {locator, version, rule};
@@ -37,7 +43,7 @@ void TowerService::change(const NodeId& client, const channel::Locator& locator,
     const auto outcome = std::make_shared<StoreOutcome>();
     m_parts.outbox.persist(
         [outcome, judge = std::move(judge), maker = maker()](Database& db) { *outcome = judge(db, maker); });
-    m_parts.peers->send_later(client, [this, outcome, client, locator, version, bytes, counter] {
+    answer_later(client, [this, outcome, client, locator, version, bytes, counter] {
         m_in_flight -= bytes;
         return answer(*outcome, client, locator, version, counter);
     });
@@ -58,7 +64,7 @@ void TowerService::on_message(const NodeId& client, const channel::TowerEnd& end
     const NodeId& me = m_parts.keys->keyring().identity().node_id();
     if (!wallet::verify_node_signature(client, channel::kTowerEndDomain, channel::tower_end_message(me, end),
                                        end.signature))
-        return m_parts.peers->send(client, refusal(end.locator, end.version, Rule::bad_signature));
+        return answer_later(client, [this, end] { return refusal(end.locator, end.version, Rule::bad_signature); });
     change(
         client, end.locator, end.version, sizeof(end),
         [end, client](Database& db, const ReceiptMaker& maker) { return end_appointment(db, maker, client, end); },
@@ -67,7 +73,7 @@ void TowerService::on_message(const NodeId& client, const channel::TowerEnd& end
 
 void TowerService::on_message(const NodeId& client, const channel::TowerFetch& fetch) {
     // Read once what the client stored before is durable.
-    m_parts.peers->send_later(client, [this, client, locator = fetch.locator]() -> PeerMessage {
+    answer_later(client, [this, client, locator = fetch.locator]() -> PeerMessage {
         auto record = fetch_appointment(m_parts.reader, client, locator);
         if (!record) return refusal(locator, 0, record.error());
         ++m_counts.fetched;
@@ -82,7 +88,7 @@ void TowerService::on_message(const NodeId& client, const channel::BackupStore& 
     m_parts.outbox.persist([kept, rule, client, free = m_free, now_ms = m_parts.now_ms](Database& db) {
         *rule = store_backup(db, client, *kept, free, now_ms);
     });
-    m_parts.peers->send_later(client, [this, kept, rule]() -> PeerMessage {
+    answer_later(client, [this, kept, rule]() -> PeerMessage {
         m_in_flight -= kept->blob.size();
         if (*rule != Rule::none) return refusal(kept->slot, kept->number, *rule);
         ++m_counts.backups;
@@ -91,7 +97,7 @@ void TowerService::on_message(const NodeId& client, const channel::BackupStore& 
 }
 
 void TowerService::on_message(const NodeId& client, const channel::BackupFetch& fetch) {
-    m_parts.peers->send_later(client, [this, client, after = fetch.after]() -> PeerMessage {
+    answer_later(client, [this, client, after = fetch.after]() -> PeerMessage {
         ++m_counts.fetched;
         return fetch_backups(m_parts.reader, client, after);
     });

@@ -45,6 +45,8 @@ class TowerService {
     [[nodiscard]] const Counts& counts() const { return m_counts; }
 
   private:
+    /// Sends what `make` gives once everything so far is durable.
+    void answer_later(const channel::NodeId& client, std::function<channel::PeerMessage()> make);
     using Judge = std::function<StoreOutcome(Database&, const ReceiptMaker&)>;
     void change(const channel::NodeId& client, const channel::Locator& locator, std::uint64_t version,
                 std::size_t bytes, Judge judge, std::uint64_t Counts::*counter);

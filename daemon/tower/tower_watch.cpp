@@ -68,11 +68,15 @@ void TowerWatcher::take(const ChainBatch& batch) {
             if (block->confirmed) m_parts.confirmed_chain_time_s = block->confirmed->timestamp;
         }
     }
-    m_synced = batch.synced;
-    if (m_synced) m_synced_ms = m_parts.now_ms;
+    note_sync(batch.synced);
     if (batch.inputs.empty()) return;
     m_parts.outbox.persist(
         [text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
+}
+
+void TowerWatcher::note_sync(bool synced) {
+    m_synced = synced;
+    if (synced) m_synced_ms = m_parts.now_ms;
 }
 
 void TowerWatcher::seen(const ChainEvent& event) {
@@ -284,7 +288,8 @@ void TowerWatcher::act(const ChannelId& id, std::uint64_t number, const DisputeL
 // -----------------------------------------------------------------------------------------------------
 
 Rule TowerWatcher::more(std::size_t blob_bytes) const {
-    if (!m_synced || m_parts.now_ms > m_synced_ms + m_policy.behind_after_ms) return Rule::tower_behind;
+    // Between a block and its being followed it is a moment behind; that is not meant.
+    if (m_synced_ms == 0 || m_parts.now_ms > m_synced_ms + m_policy.behind_after_ms) return Rule::tower_behind;
     const auto balance = m_parts.transactions->uncommitted();
     if (!balance) return Rule::tower_behind;
     const std::size_t size_class = appointment_class(blob_bytes).value_or(kAppointmentClasses.size() - 1);

@@ -35,6 +35,8 @@ class TowerWatcher final : public TowerWatch {
     /// Disputes of an earlier run; before the first batch.
     void resume();
     void take(const ChainBatch& batch);
+    /// Whether what was followed last is still the newest block of the chain node.
+    void note_sync(bool synced);
     /// At every block, and now and then.
     void tick();
 

@@ -1,0 +1,221 @@
+#include "daemon/tower/tower.h"
+
+#include <atomic>
+
+#include "channel/codec/eip712.h"
+#include "daemon/net/peer_uri.h"
+#include "daemon/node/peer_manager.h"
+#include "daemon/node/tx_service.h"
+#include "daemon/store/channel_store.h"
+
+namespace hedgerow::daemon {
+
+using channel::NodeId;
+
+namespace {
+constexpr std::uint64_t kTickMs = 500;
+constexpr std::uint64_t kIdleChainTickMs = 10'000;
+constexpr int kExitStore = 3;
+constexpr int kExitError = 4;
+}  // namespace
+
+struct Tower::Impl final : PeerManager::Events {
+    Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* packages, World outside);
+    ~Impl() override { shut_down(); }
+
+    // PeerManager::Events
+    void on_ready(const NodeId&) override {}
+    void on_lost(const NodeId&) override {}
+    void on_message(const NodeId& peer, channel::PeerMessage message) override {
+        // A tower is no peer of channels, and answers nothing that is itself an answer.
+        if (!core->on_message(peer, message)) peers->error(peer, {}, channel::Rule::unexpected_message);
+    }
+
+    void start_loop();
+    void end_turn();
+    void tick();
+    int run();
+    void shut_down();
+
+    const TowerOptions options;
+    const World world;
+    EventLoop loop;
+    std::atomic<bool> failed{false};
+    NodeKeys keys;
+    TowerStoreFile store;
+    NodeParts parts;
+    std::unique_ptr<ChainWorker> chain;
+    std::unique_ptr<ChainWorker> questions;
+    std::unique_ptr<TxService> transactions;
+    std::unique_ptr<Transport> transport;
+    std::unique_ptr<PeerManager> peers;
+    std::unique_ptr<TowerCore> core;
+    std::uint64_t last_chain_tick_ms = 0;
+};
+
+Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* packages, World outside)
+    : options(std::move(given)),
+      world(std::move(outside)),
+      loop(world.now_ms),
+      keys(std::move(seed)),
+      store(options.node.datadir / "tower.sqlite", world,
+            [this] {
+                failed.store(true);
+                loop.stop();
+            }),
+      parts{.options = options.node,
+            .loop = loop,
+            .outbox = *store.outbox,
+            .reader = *store.reader,
+            .separator = channel::domain_separator({options.node.chain_id, options.node.adjudicator})} {
+    parts.now_ms = loop.now_ms();
+    parts.keys = &keys;
+    parts.packages = packages;
+    start_loop();
+    chain = std::make_unique<ChainWorker>(world.chain(options.node.chain_url), options.node.chain_id, world.drive);
+    questions = std::make_unique<ChainWorker>(world.chain(options.node.chain_url), options.node.chain_id, world.drive);
+    parts.chain = chain.get();
+    parts.questions = questions.get();
+    loop.watch(chain->fd(), [this] { chain->run_completions(); });
+    loop.watch(questions->fd(), [this] { questions->run_completions(); });
+    wallet::FeePolicy fees = options.node.fees;
+    fees.confirmations = options.node.confirmations;
+    transactions =
+        std::make_unique<TxService>(loop, *store.outbox, *chain, keys.transactions(), options.node.chain_id, fees);
+    parts.transactions = transactions.get();
+    if (const auto restored = transactions->restore(all_tx_jobs(*store.reader)); !restored)
+        throw StoreError(StoreErrorKind::corrupt,
+                         std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
+    transport = world.transport(options.node.transport, keys.transport_keys());
+    peers = std::make_unique<PeerManager>(parts, *transport, *this);
+    parts.peers = peers.get();
+    core = std::make_unique<TowerCore>(parts, world, options.policy);
+    loop.watch(transport->event_fd(), [this] { peers->drain(); });
+    core->start();
+}
+
+void Tower::Impl::start_loop() {
+    loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
+    loop.at_end_of_turn([this] { end_turn(); });
+    loop.gate_inputs([this] { return store.outbox->accepts() && (!core || core->accepts()); });
+    loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
+    loop.every(kTickMs, [this] { tick(); });
+}
+
+void Tower::Impl::end_turn() {
+    // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
+    if (store.outbox->end_turn()) loop.post_completion([] {});
+}
+
+void Tower::Impl::tick() {
+    peers->tick();
+    core->tick();
+    transactions->expire(parts.now_ms);
+    const std::uint64_t since = parts.now_ms - last_chain_tick_ms;
+    if (since < kIdleChainTickMs && !transactions->has_live()) return;
+    last_chain_tick_ms = parts.now_ms;
+    transactions->tick(parts.now_ms);
+}
+
+int Tower::Impl::run() {
+    int code = 0;
+    try {
+        loop.run();
+        if (!failed.load()) {
+            end_turn();
+            store.writer->flush();
+            store.writer->drain();
+        }
+    } catch (const StoreError& error) {
+        failed.store(true);
+        LOG_ERROR("the tower stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
+    } catch (const std::exception& error) {
+        LOG_ERROR("the tower stops", {"text", error.what()});
+        code = kExitError;
+    }
+    shut_down();
+    return failed.load() ? kExitStore : code;
+}
+
+/// Inputs first, then what they feed: nothing is left that could call into what is gone.
+void Tower::Impl::shut_down() {
+    if (core) core->stop();
+    transport.reset();
+    chain.reset();
+    questions.reset();
+    if (world.drive == Drive::threads && !failed.load() && store.writer) store.writer->flush();
+}
+
+Tower::Tower(TowerOptions options, wallet::MasterSeed seed, PackageSource* packages, World world)
+    : m_impl(std::make_unique<Impl>(std::move(options), std::move(seed), packages, std::move(world))) {}
+Tower::~Tower() = default;
+
+EventLoop& Tower::loop() {
+    return m_impl->loop;
+}
+int Tower::run() {
+    return m_impl->run();
+}
+void Tower::stop() noexcept {
+    m_impl->loop.stop();
+}
+
+bool Tower::step(NodeStep which) {
+    ASSERT(m_impl->world.drive == Drive::stepped);
+    switch (which) {
+        case NodeStep::loop:
+            m_impl->loop.turn(0);
+            return true;
+        case NodeStep::store:
+            return m_impl->store.writer->step();
+        case NodeStep::chain:
+            return m_impl->chain->step();
+        case NodeStep::questions:
+            return m_impl->questions->step();
+        case NodeStep::follower:
+            return m_impl->core->step_follower();
+    }
+    return false;
+}
+
+NodeId Tower::node_id() const {
+    return m_impl->keys.keyring().identity().node_id();
+}
+
+std::string Tower::uri() const {
+    const NodeOptions& options = m_impl->options.node;
+    const std::string& host = options.advertised_host.empty() ? options.transport.listen_host : options.advertised_host;
+    return format_peer_uri({node_id(), host, m_impl->transport ? m_impl->transport->port() : std::uint16_t{0}});
+}
+
+channel::Address Tower::account() const {
+    return m_impl->keys.owners().front();
+}
+
+TowerReport Tower::report() const {
+    TowerReport out = m_impl->core->report();
+    for (const PeerInfo& peer : m_impl->transport->peers()) out.peers += peer.connected ? 1 : 0;
+    return out;
+}
+
+const TowerWatcher& Tower::watcher() const {
+    return m_impl->core->watcher();
+}
+
+bool Tower::ready() const {
+    return m_impl->core->watcher().more(0) != channel::Rule::tower_behind;
+}
+
+std::vector<TowerClient> Tower::clients(const NodeId& after, std::size_t limit) const {
+    return list_clients(*m_impl->store.reader, after, limit);
+}
+
+void Tower::grant(const NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms,
+                  std::function<void()> done) {
+    m_impl->store.outbox->persist([client, records, bytes, until_ms](Database& db) {
+        hedgerow::daemon::grant(db, client, records, bytes, until_ms);
+    });
+    m_impl->store.outbox->when_durable(std::move(done));
+}
+
+}  // namespace hedgerow::daemon

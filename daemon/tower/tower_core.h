@@ -1,0 +1,65 @@
+#pragma once
+
+#include "daemon/chain/follower.h"
+#include "daemon/node/world.h"
+#include "daemon/tower/tower_watch.h"
+
+namespace hedgerow::daemon {
+
+/// A tower's database: one writer, one reader on the loop's thread, and what waits for the disk.
+struct TowerStoreFile {
+    /// Throws StoreError. `on_fatal` is called on the writer's thread when the store has failed.
+    TowerStoreFile(const std::filesystem::path& path, const World& world, std::function<void()> on_fatal);
+    std::unique_ptr<Writer> writer;
+    std::unique_ptr<Database> reader;
+    std::unique_ptr<Outbox> outbox;
+};
+
+/// What an operator sees; for metrics.
+struct TowerReport {
+    TowerTotals totals;
+    TowerWatcher::Status watch;
+    TowerService::Counts service;
+    std::map<wallet::JobStatus, std::uint64_t> jobs;
+    std::optional<channel::U256> uncommitted;  ///< wei of the wallet that no live transaction may still cost
+    std::size_t peers = 0;
+};
+/// Prometheus text format, names hedgerow_tower_….
+[[nodiscard]] std::string metrics_text(const TowerReport& report);
+
+/// A tower over the parts of whichever program it is in: hedgerow-tower, or hedgerowd --tower. The owner of the loop
+/// ends the turns of `parts.outbox`, calls tick(), and hands over what peers send.
+class TowerCore {
+  public:
+    /// `parts` with keys, peers, transactions and questions, its outbox and reader a tower's store. Throws
+    /// StoreError{foreign_application} where the store belongs to another wallet.
+    TowerCore(NodeParts& parts, const World& world, const TowerPolicy& policy);
+    TowerCore(const TowerCore&) = delete;
+    TowerCore& operator=(const TowerCore&) = delete;
+
+    /// Goes on where it was, and follows the chain. Throws StoreError{corrupt}.
+    void start();
+    /// Ends following the chain.
+    void stop() { m_follower.reset(); }
+    /// False where the message is none that a tower answers.
+    bool on_message(const channel::NodeId& client, const channel::PeerMessage& message);
+    /// Every second or so.
+    void tick();
+    [[nodiscard]] bool accepts() const { return m_service.accepts(); }
+    /// Stepped world only: one step of the follower.
+    bool step_follower();
+
+    [[nodiscard]] TowerReport report() const;
+    [[nodiscard]] const TowerWatcher& watcher() const { return m_watcher; }
+
+  private:
+    void batches();
+
+    NodeParts& m_parts;
+    const World& m_world;
+    TowerWatcher m_watcher;
+    TowerService m_service;
+    std::unique_ptr<ChainFollower> m_follower;
+};
+
+}  // namespace hedgerow::daemon

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/tower/tower.h"
+
+namespace hedgerow::daemon {
+
+/// What a tower tells monitors and its operator over HTTP: GET /metrics (Prometheus text), /healthz (the process
+/// serves), /readyz (it follows the chain), and with the cookie of the data directory GET /clients?after=ID and POST
+/// /grant?client=&records=&bytes=&untilMs=.
+class TowerHttp {
+  public:
+    /// Binds, and writes "http.url" and ".cookie" into the data directory. std::system_error where it cannot.
+    TowerHttp(Tower& tower, const std::filesystem::path& datadir, const std::string& host, std::uint16_t port);
+    ~TowerHttp();
+    TowerHttp(const TowerHttp&) = delete;
+    TowerHttp& operator=(const TowerHttp&) = delete;
+
+    [[nodiscard]] std::string url() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+/// One line of text a client, for the operator.
+[[nodiscard]] std::string client_line(const TowerClient& client);
+
+}  // namespace hedgerow::daemon
