@@ -48,7 +48,8 @@ void Enforcer::submit(const std::string& id, Bytes data, TxPurpose purpose, std:
     job.purpose = purpose;
     // The manager's clock is its own; a deadline on the chain's clock is as far away as it is there.
     if (deadline_s != 0) {
-        const std::uint64_t left_s = deadline_s > m_parts.chain_time_s ? deadline_s - m_parts.chain_time_s : 0;
+        const std::uint64_t chain_now_s = std::max(m_parts.chain_time_s, m_seen_s);
+        const std::uint64_t left_s = deadline_s > chain_now_s ? deadline_s - chain_now_s : 0;
         job.deadline_ms = m_parts.transactions->now_ms() + left_s * 1'000;
     }
     const std::optional<std::string> name = job_to_try(id, job.deadline_ms);
@@ -99,6 +100,7 @@ void Enforcer::respond(const Enforced& enforced, std::uint64_t end_s) {
 }
 
 void Enforcer::act(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look) {
+    m_seen_s = std::max(m_seen_s, look.now_s);
     const bool newer = enforced.newest.version > recorded.version && look.now_s < look.view.end;
     if (newer) respond(enforced, look.view.end);
     // What will be recorded soon counts as well: its locks may expire before the response is mined.

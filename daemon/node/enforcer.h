@@ -73,6 +73,7 @@ class Enforcer {
     void settle(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
 
     NodeParts& m_parts;
+    std::uint64_t m_seen_s = 0;  ///< newest block time of any look: ahead of a follower that is catching up
 };
 
 /// "what:channel:number", the name of a job about a channel.

@@ -103,7 +103,7 @@ int operate(const TowerConfig& config) {
     if (config.command == TowerCommand::clients) {
         channel::NodeId after;
         for (auto page = list_clients(db, after, 1'000); !page.empty(); page = list_clients(db, after, 1'000)) {
-            for (const TowerClient& client : page) fmt::print("{}\n", client_line(client));
+            for (const ClientAccount& client : page) fmt::print("{}\n", client_line(client));
             after = page.back().node;
         }
         return 0;

@@ -56,7 +56,7 @@ struct Tower::Impl final : PeerManager::Events {
 Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* packages, World outside)
     : options(std::move(given)),
       world(std::move(outside)),
-      loop(world.now_ms),
+      loop(world.now_ms, world.steady_ms),
       keys(std::move(seed)),
       store(options.node.datadir / "tower.sqlite", world,
             [this] {
@@ -69,6 +69,7 @@ Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* pa
             .reader = *store.reader,
             .separator = channel::domain_separator({options.node.chain_id, options.node.adjudicator})} {
     parts.now_ms = loop.now_ms();
+    parts.steady_ms = loop.steady_ms();
     parts.keys = &keys;
     parts.packages = packages;
     start_loop();
@@ -95,7 +96,10 @@ Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* pa
 }
 
 void Tower::Impl::start_loop() {
-    loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
+    loop.at_start_of_turn([this] {
+        parts.now_ms = loop.now_ms();
+        parts.steady_ms = loop.steady_ms();
+    });
     loop.at_end_of_turn([this] { end_turn(); });
     loop.gate_inputs([this] { return store.outbox->accepts() && (!core || core->accepts()); });
     loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
@@ -110,11 +114,11 @@ void Tower::Impl::end_turn() {
 void Tower::Impl::tick() {
     peers->tick();
     core->tick();
-    transactions->expire(parts.now_ms);
-    const std::uint64_t since = parts.now_ms - last_chain_tick_ms;
+    transactions->expire();
+    const std::uint64_t since = parts.steady_ms - last_chain_tick_ms;
     if (since < kIdleChainTickMs && !transactions->has_live()) return;
-    last_chain_tick_ms = parts.now_ms;
-    transactions->tick(parts.now_ms);
+    last_chain_tick_ms = parts.steady_ms;
+    transactions->tick();
 }
 
 int Tower::Impl::run() {
@@ -206,7 +210,7 @@ bool Tower::ready() const {
     return m_impl->core->watcher().more(0) != channel::Rule::tower_behind;
 }
 
-std::vector<TowerClient> Tower::clients(const NodeId& after, std::size_t limit) const {
+std::vector<ClientAccount> Tower::clients(const NodeId& after, std::size_t limit) const {
     return list_clients(*m_impl->store.reader, after, limit);
 }
 

@@ -9,7 +9,7 @@ namespace hedgerow::daemon {
 
 struct TowerOptions {
     NodeOptions node;  ///< data directory, chain, fees, transport; nothing of channels
-    TowerPolicy policy;
+    TowerLimits policy;
 };
 
 /// A watchtower for other people's channels, on a machine of its own: hedgerow-tower without its process. All methods
@@ -37,7 +37,7 @@ class Tower {
     [[nodiscard]] const TowerWatcher& watcher() const;
     /// Follows the chain's newest block.
     [[nodiscard]] bool ready() const;
-    [[nodiscard]] std::vector<TowerClient> clients(const channel::NodeId& after, std::size_t limit) const;
+    [[nodiscard]] std::vector<ClientAccount> clients(const channel::NodeId& after, std::size_t limit) const;
     /// A subscription; answers once it is durable.
     void grant(const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms,
                std::function<void()> done);

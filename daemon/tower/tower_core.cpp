@@ -8,7 +8,7 @@ namespace hedgerow::daemon {
 
 TowerStoreFile::TowerStoreFile(const std::filesystem::path& path, const World& world, std::function<void()> on_fatal) {
     DatabaseOptions options = tower_database(path);
-    options.vfs = world.vfs;
+    options.files = world.files;
     WriterOptions writing;
     writing.drive = world.drive;
     writer = std::make_unique<Writer>(
@@ -19,11 +19,11 @@ TowerStoreFile::TowerStoreFile(const std::filesystem::path& path, const World& w
             on_fatal();
         },
         writing);
-    reader = Database::open_reader(path, world.vfs);
+    reader = Database::open_reader(path, *world.files);
     outbox = std::make_unique<Outbox>(*writer);
 }
 
-TowerCore::TowerCore(NodeParts& parts, const World& world, const TowerPolicy& policy)
+TowerCore::TowerCore(NodeParts& parts, const World& world, const TowerLimits& policy)
     : m_parts(parts), m_world(world), m_watcher(parts, policy), m_service(parts, m_watcher, policy.free) {
     // Receipts of another identity, and locators that are not ours, are what a foreign database would hold.
     const channel::NodeId me = parts.keys->keyring().identity().node_id();
@@ -61,13 +61,13 @@ void TowerCore::batches() {
     for (const ChainBatch& batch : m_follower->take()) {
         m_watcher.take(batch);
         if (batch.inputs.empty()) continue;
-        m_parts.transactions->tick(m_parts.now_ms);
+        m_parts.transactions->tick();
         m_watcher.tick();
     }
 }
 
 bool TowerCore::step_follower() {
-    return m_follower && m_follower->step(m_parts.loop.now_ms());
+    return m_follower && m_follower->step(m_parts.loop.steady_ms());
 }
 
 bool TowerCore::on_message(const channel::NodeId& client, const channel::PeerMessage& message) {

@@ -33,7 +33,7 @@ class TowerCore {
   public:
     /// `parts` with keys, peers, transactions and questions, its outbox and reader a tower's store. Throws
     /// StoreError{foreign_application} where the store belongs to another wallet.
-    TowerCore(NodeParts& parts, const World& world, const TowerPolicy& policy);
+    TowerCore(NodeParts& parts, const World& world, const TowerLimits& policy);
     TowerCore(const TowerCore&) = delete;
     TowerCore& operator=(const TowerCore&) = delete;
 

@@ -52,7 +52,7 @@ std::optional<GrantOrder> read_grant(std::string_view query) {
 
 }  // namespace
 
-std::string client_line(const TowerClient& client) {
+std::string client_line(const ClientAccount& client) {
     std::string out =
         fmt::format("{} records={} bytes={} backups={} backup_bytes={}", channel::to_hex(client.node).substr(2),
                     client.records, client.bytes, client.backups, client.backup_bytes);
@@ -124,7 +124,7 @@ struct TowerHttp::Impl {
         }
         on_loop(responder, [this, after] {
             std::string out;
-            for (const TowerClient& client : tower.clients(after, kClientsPerPage)) out += client_line(client) + '\n';
+            for (const ClientAccount& client : tower.clients(after, kClientsPerPage)) out += client_line(client) + '\n';
             return text(200, std::move(out));
         });
     }

@@ -26,6 +26,6 @@ class TowerHttp {
 };
 
 /// One line of text a client, for the operator.
-[[nodiscard]] std::string client_line(const TowerClient& client);
+[[nodiscard]] std::string client_line(const ClientAccount& client);
 
 }  // namespace hedgerow::daemon

@@ -157,7 +157,7 @@ void add_chain(CLI::App& app, TowerConfig& c) {
 
 void add_service(CLI::App& app, TowerConfig& c) {
     NodeOptions& node = c.tower.node;
-    TowerPolicy& policy = c.tower.policy;
+    TowerLimits& policy = c.tower.policy;
     constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     add(
         app, "bind", "where clients connect; port 0 takes a free one",

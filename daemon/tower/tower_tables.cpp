@@ -381,10 +381,10 @@ void grant(Database& db, const NodeId& client, std::uint64_t records, std::uint6
            bytes, until_ms, id);
 }
 
-std::vector<TowerClient> list_clients(Database& db, const NodeId& after, std::size_t limit) {
+std::vector<ClientAccount> list_clients(Database& db, const NodeId& after, std::size_t limit) {
     static const std::string sql = std::string(kClientColumns) + "WHERE node > ? ORDER BY node LIMIT ?";
     Query q = db.query(sql, after, static_cast<std::uint64_t>(limit));
-    std::vector<TowerClient> out;
+    std::vector<ClientAccount> out;
     while (q.step()) {
         const ClientRow row = read_client(q);
         out.push_back({q.fixed<NodeId>(8), row.records, row.bytes, row.backups, row.backup_bytes, row.granted_records,

@@ -107,13 +107,13 @@ void delete_recorded(Database& db, const channel::ChannelId& id, std::uint64_t b
 void drop_dispute(Database& db, const channel::ChannelId& id);
 
 /// What a client has and may have; for the operator.
-struct TowerClient {
+struct ClientAccount {
     channel::NodeId node;
     std::uint64_t records = 0, bytes = 0, backups = 0, backup_bytes = 0;
     std::optional<std::uint64_t> granted_records, granted_bytes, granted_until_ms;
 };
 /// In order of their ids, above `after`, at most `limit`.
-[[nodiscard]] std::vector<TowerClient> list_clients(Database& db, const channel::NodeId& after, std::size_t limit);
+[[nodiscard]] std::vector<ClientAccount> list_clients(Database& db, const channel::NodeId& after, std::size_t limit);
 
 struct TowerTotals {
     std::array<std::uint64_t, 4> records{};  ///< by class of size (kAppointmentClasses)

@@ -75,8 +75,12 @@ void TowerWatcher::take(const ChainBatch& batch) {
 }
 
 void TowerWatcher::note_sync(bool synced) {
+    const bool caught_up = synced && !m_synced;
     m_synced = synced;
-    if (synced) m_synced_ms = m_parts.now_ms;
+    if (synced) m_synced_ms = m_parts.steady_ms;
+    m_ever_synced = m_ever_synced || synced;
+    if (!caught_up) return;
+    for (auto& [id, open] : m_cases) answer(open);
 }
 
 void TowerWatcher::seen(const ChainEvent& event) {
@@ -243,7 +247,8 @@ void TowerWatcher::answer(Case& open) {
     const RecordedEvent* recorded = open.recorded();
     const std::uint64_t end_s = open.end_s();
     if (!open.best || recorded == nullptr || open.best->state.version <= recorded->state.version) return;
-    if (m_parts.chain_time_s >= end_s) return;
+    // While it catches up the time of the chain is not known, and how much of it is left; each look knows.
+    if (!m_synced || m_parts.chain_time_s >= end_s) return;
     LOG_WARN("answering a challenge", {"channel", open.row.channel}, {"recorded", recorded->state.version},
              {"ours", open.best->state.version}, {"end", end_s});
     m_enforcer.respond(enforced(open), end_s);
@@ -252,7 +257,7 @@ void TowerWatcher::answer(Case& open) {
 void TowerWatcher::tick() {
     std::vector<Case*> due;
     for (auto& [id, open] : m_cases) {
-        const bool news = open.looked_height != m_parts.height || m_parts.now_ms >= open.looked_ms + kLookAgainMs;
+        const bool news = open.looked_height != m_parts.height || m_parts.steady_ms >= open.looked_ms + kLookAgainMs;
         if (!open.looking && news && open.best && open.end_s() != 0) due.push_back(&open);
     }
     // What ends first is looked at first.
@@ -269,7 +274,7 @@ void TowerWatcher::look(Case& open) {
     });
     if (!open.looking) return;  // the next tick asks again
     open.looked_height = m_parts.height;
-    open.looked_ms = m_parts.now_ms;
+    open.looked_ms = m_parts.steady_ms;
 }
 
 void TowerWatcher::act(const ChannelId& id, std::uint64_t number, const DisputeLook& look) {
@@ -289,7 +294,7 @@ void TowerWatcher::act(const ChannelId& id, std::uint64_t number, const DisputeL
 
 Rule TowerWatcher::more(std::size_t blob_bytes) const {
     // Between a block and its being followed it is a moment behind; that is not meant.
-    if (m_synced_ms == 0 || m_parts.now_ms > m_synced_ms + m_policy.behind_after_ms) return Rule::tower_behind;
+    if (!m_ever_synced || m_parts.steady_ms > m_synced_ms + m_policy.behind_after_ms) return Rule::tower_behind;
     const auto balance = m_parts.transactions->uncommitted();
     if (!balance) return Rule::tower_behind;
     const std::size_t size_class = appointment_class(blob_bytes).value_or(kAppointmentClasses.size() - 1);

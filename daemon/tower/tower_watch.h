@@ -11,7 +11,7 @@
 namespace hedgerow::daemon {
 
 /// What a tower promises, and what it keeps back for it.
-struct TowerPolicy {
+struct TowerLimits {
     TowerQuota free;                           ///< of a client without a subscription
     std::uint64_t concurrent_disputes = 8;     ///< that the wallet must be able to pay for at once
     channel::U256 fee_cap{50'000'000'000ull};  ///< wei a gas that is planned for at worst
@@ -30,7 +30,7 @@ class TowerWatcher final : public TowerWatch {
   public:
     static constexpr std::size_t kRecordsPerPage = 64;  ///< opened in one turn, of one dispute
 
-    TowerWatcher(NodeParts& parts, const TowerPolicy& policy) : m_parts(parts), m_policy(policy), m_enforcer(parts) {}
+    TowerWatcher(NodeParts& parts, const TowerLimits& policy) : m_parts(parts), m_policy(policy), m_enforcer(parts) {}
 
     /// Disputes of an earlier run; before the first batch.
     void resume();
@@ -96,12 +96,13 @@ class TowerWatcher final : public TowerWatch {
     [[nodiscard]] channel::U256 reserve_for(std::size_t size_class) const;
 
     NodeParts& m_parts;
-    const TowerPolicy m_policy;
+    const TowerLimits m_policy;
     Enforcer m_enforcer;
     std::map<channel::ChannelId, Case> m_cases;
     std::uint64_t m_last_case = 0;
     bool m_synced = false;
-    std::uint64_t m_synced_ms = 0;
+    bool m_ever_synced = false;
+    std::uint64_t m_synced_ms = 0;  ///< steady
     std::uint64_t m_malformed = 0;
 };
 

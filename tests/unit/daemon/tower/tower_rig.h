@@ -61,12 +61,12 @@ class DeafChain final : public wallet::ChainTransport {
     }
 };
 
-struct TowerRig final : PeerManager::Events {
+struct TowerRig : PeerManager::Events {
     TempDir directory;
     std::uint64_t now_ms = 1'800'000'000'000;
     World world;
     NodeOptions options;
-    TowerPolicy policy;
+    TowerLimits policy;
     Bytes entropy;
     // One run of the tower; restart() makes another on the same file.
     struct Run {
@@ -84,6 +84,7 @@ struct TowerRig final : PeerManager::Events {
               transport(keys.keyring().identity().node_id()),
               peers(parts, transport, rig) {
             parts.now_ms = loop.now_ms();
+            parts.steady_ms = loop.steady_ms();
             parts.keys = &keys;
             parts.chain = parts.questions = &chain;
             parts.transactions = &transactions;
@@ -91,7 +92,10 @@ struct TowerRig final : PeerManager::Events {
             if (!transactions.restore(all_tx_jobs(*store.reader))) throw std::runtime_error("tx_jobs");
             watcher = std::make_unique<TowerWatcher>(parts, rig.policy);
             service = std::make_unique<TowerService>(parts, *watcher, rig.policy.free);
-            loop.at_start_of_turn([this] { parts.now_ms = loop.now_ms(); });
+            loop.at_start_of_turn([this] {
+                parts.now_ms = loop.now_ms();
+                parts.steady_ms = loop.steady_ms();
+            });
             loop.at_end_of_turn([this] {
                 if (store.outbox->end_turn()) loop.post_completion([] {});
             });
@@ -185,7 +189,7 @@ struct TowerRig final : PeerManager::Events {
     }
 
     // --- chain
-    FollowerCursor cursor;
+    bool is_synced = true;
     void batch(std::vector<ChainInput> inputs, std::uint64_t block, std::uint64_t time_s) {
         ChainBatch out;
         out.inputs = std::move(inputs);
@@ -194,7 +198,7 @@ struct TowerRig final : PeerManager::Events {
         ref.timestamp = time_s;
         out.inputs.push_back(NewBlock{ref, std::nullopt});
         out.cursor.blocks.push_back(ref);
-        out.synced = true;
+        out.synced = is_synced;
         run->loop.post_completion([this, out] { run->watcher->take(out); });
         turn();
     }
@@ -205,6 +209,9 @@ struct TowerRig final : PeerManager::Events {
 struct Protected {
     Pair pair;
 
+    Protected() {
+        if (pair.attempt(Party::A, testing::pay(10)) != Rule::none) throw std::runtime_error("no payment");
+    }
     [[nodiscard]] const Channel& channel() const { return pair.a.channel; }
     [[nodiscard]] ChannelId id() const { return channel().id; }
     [[nodiscard]] Appointment appointment(Party party) const {

@@ -7,7 +7,6 @@
 using namespace hedgerow;
 using namespace hedgerow::channel;
 using namespace hedgerow::daemon;
-using hedgerow::testing::pay;
 using hedgerow::testing::Protected;
 using hedgerow::testing::TowerRig;
 
@@ -29,7 +28,7 @@ struct Watched : TowerRig {
         pay(2);
     }
     void pay(int times) {
-        for (int i = 0; i < times; ++i) REQUIRE(channel.pair.attempt(Party::B, testing::pay(1'000)) == Rule::none);
+        for (int i = 0; i < times; ++i) REQUIRE(channel.pair.attempt(Party::B, testing::pay(-1'000)) == Rule::none);
     }
     void keep(const NodeId& client, const TowerStore& store) {
         auto outcome = std::make_shared<StoreOutcome>();
@@ -47,9 +46,20 @@ struct Watched : TowerRig {
         REQUIRE(outcome->rule == Rule::none);
     }
     [[nodiscard]] std::uint64_t now_s() const { return now_ms / 1'000; }
+    /// A batch of a follower that is not at the head yet.
+    void behind(std::vector<ChainInput> inputs, std::uint64_t block, std::uint64_t time_s) {
+        is_synced = false;
+        batch(std::move(inputs), block, time_s);
+        settle();
+        is_synced = true;
+    }
     /// B challenges with the stale state, in that block.
     void challenge(std::uint64_t block = kBlock) {
         batch({EventPending{channel.challenged(stale, Party::B, block, now_s())}}, block, now_s());
+        settle();
+    }
+    void next_block() {
+        batch({}, kBlock + 10, now_s());
         settle();
     }
     [[nodiscard]] const wallet::Job* response() const { return job(channel.respond_job()); }
@@ -200,13 +210,16 @@ TEST_CASE("tower watch: after a crash at any point it goes on, from the cursor a
         CHECK(tower.response() == nullptr);
         tower.restart();
         CHECK(get_meta(*tower.run->store.reader, "chain_cursor"));
-        CHECK(tower.response() != nullptr);
+        CHECK(tower.response() == nullptr);  // how much time is left it learns from the newest block
+        tower.next_block();
+        REQUIRE(tower.response() != nullptr);
     }
     SUBCASE("answered: the job is there, and not made twice") {
         Watched tower;
         tower.keep(tower.alice, tower.channel.store(Party::A, tower.me()));
         tower.challenge();
         tower.restart();
+        tower.next_block();
         CHECK(tower.response() != nullptr);
         CHECK(tower.run->transactions.count_jobs().at(wallet::JobStatus::queued) == 1);
     }
@@ -232,6 +245,7 @@ TEST_CASE("tower watch: a reorganisation takes its response back: it answers aga
     CHECK(tower.run->watcher->status().answering == 1);
     // Also over a restart.
     tower.restart();
+    tower.next_block();
     CHECK(tower.run->watcher->status().answering == 1);
     CHECK(tower.response() != nullptr);
 }
@@ -273,6 +287,20 @@ TEST_CASE("tower watch: somebody else's newer response is not answered; its roll
     tower.batch({EventRolledBack{other, false}}, kBlock + 1, tower.now_s());
     tower.settle();
     CHECK(tower.run->watcher->status().answering == 1);
+}
+
+TEST_CASE("tower watch: while it catches up it does not take the past for the present") {
+    Watched tower;
+    tower.keep(tower.alice, tower.channel.store(Party::A, tower.me()));
+    const std::uint64_t period = tower.channel.channel().terms.dispute_period;
+    // The challenge is old: most of the window has passed, which the follower has not come to yet.
+    const std::uint64_t began = tower.now_s() - period + 100;
+    tower.behind({EventPending{tower.channel.challenged(tower.stale, Party::B, kBlock, began)}}, kBlock, began);
+    CHECK(tower.response() == nullptr);
+    tower.batch({}, kBlock + 50, tower.now_s());
+    tower.settle();
+    REQUIRE(tower.response() != nullptr);
+    CHECK(tower.response()->request.deadline_ms == tower.now_ms + 100'000);
 }
 
 TEST_CASE("tower watch: at the end of the window it stops answering") {
