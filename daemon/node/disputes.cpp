@@ -134,7 +134,7 @@ void Disputes::wait_for_withdraw(const ChannelId& id, std::uint8_t asset, channe
 bool Disputes::answer_withdrawal(const Channel& channel, std::uint8_t asset, channel::Amount total,
                                  const Answer<channel::TxHash>& done) {
     const wallet::Job* job = nullptr;
-    if (const auto name = job_to_try(withdraw_job(channel.id, asset, total))) job = m_parts.transactions->find(*name);
+    if (const auto name = m_enforcer.job_to_try(withdraw_job(channel.id, asset, total), 0)) job = m_parts.transactions->find(*name);
     if (job != nullptr) {
         m_parts.transactions->submit(job->request, done);
         return true;

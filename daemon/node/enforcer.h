@@ -59,6 +59,9 @@ class Enforcer {
     /// hears the fault.
     void submit(const std::string& id, channel::Bytes data, wallet::TxPurpose purpose, std::uint64_t deadline_s,
                 Answer<channel::TxHash> done = {});
+    /// Under what name that call is, or would now be, a job of the transaction manager; nothing while a failed attempt
+    /// rests. `deadline_ms` by the manager's clock, 0 for none.
+    [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id, std::uint64_t deadline_ms) const;
     /// Answers a challenge with the newest state (version above 0).
     void respond(const Enforced& enforced, std::uint64_t end_s);
     /// All that a look calls for, given the state that the contract has recorded.
@@ -67,7 +70,6 @@ class Enforcer {
     void finished(const channel::ChannelId& id);
 
   private:
-    [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id, std::uint64_t deadline_ms) const;
     void reveal(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
     void attest(const Enforced& enforced, const DisputeLook& look);
     void settle(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
