@@ -178,6 +178,8 @@ bool Tower::step(NodeStep which) {
             return m_impl->questions->step();
         case NodeStep::follower:
             return m_impl->core->step_follower();
+        case NodeStep::backup:
+            return false;  // a tower keeps others' backups, and makes none
     }
     return false;
 }
