@@ -61,7 +61,8 @@ DisputeLook look_at_dispute(wallet::EthClient& client, const channel::Address& c
         if (known != look.revealed.end()) return known->second;
         return look.revealed[hash] = views.ask(wallet::revealed_at_call(hash), wallet::read_uint64);
     };
-    if (look.view.end != 0 && look.view.version == state.version && !views.failed()) {
+    look.current = look.view.end != 0 && look.view.version == state.version && !views.failed();
+    if (look.current) {
         const channel::OpenDispute dispute{look.view.end, look.view.lead, look.view.challenger};
         look.answer = channel::settle_at(terms, state, look.holdings, dispute, look.now_s, attested, revealed);
     }

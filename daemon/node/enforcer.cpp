@@ -148,7 +148,8 @@ void Enforcer::attest(const Enforced& enforced, const DisputeLook& look) {
 }
 
 void Enforcer::settle(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look) {
-    if (look.answer.status != channel::SettleStatus::due) return;
+    // Overtaken by an answer, it has learnt nothing of what that settles to.
+    if (!look.current || look.answer.status != channel::SettleStatus::due) return;
     if (look.now_s < look.answer.due_s + enforced.settle_after_s) return;
     submit(channel_job("settle", enforced.id, look.view.end), wallet::settle_call(enforced.terms, recorded),
            TxPurpose::defence, 0);

@@ -25,6 +25,7 @@ struct DisputeLook {
     bool is_final = false;
     std::map<PriceNeed, wallet::AttestedView> attested;
     std::map<channel::LockHash, std::uint64_t> revealed;
+    bool current = false;  ///< the contract records the version of the state that was asked about; else no `answer`
     channel::SettleAnswer answer;
 };
 

@@ -292,6 +292,7 @@ void Checkers::check_settled(const ChannelId& id, const WitnessedChannel& channe
                                        short_id(id), channel::party_name(party), end.challenged_version, end.version));
         }
     }
+    check_locks(id, channel, end);
     // The same arithmetic on facts that are not the chain's: the true prices, and the holdings before the settlement.
     std::vector<channel::Holdings> holdings;
     for (const channel::Asset& asset : channel.terms.assets) {
@@ -317,6 +318,22 @@ void Checkers::check_settled(const ChannelId& id, const WitnessedChannel& channe
     if (end.version != 0 && is_honest(channel.of(Party::A))) {
         check_net(id, channel, end.version, state.net);
         check_payments(id, channel, end.version);
+    }
+}
+
+/// A payee that knows the preimage of a lock when a dispute begins, and has time, registers it and is paid.
+void Checkers::check_locks(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end) {
+    for (const channel::Lock& lock : end.recorded->locks) {
+        const auto invoice = m_invoices.find(lock.hash);
+        const Party payee = lock.amount.sign() > 0 ? Party::B : Party::A;
+        if (invoice == m_invoices.end() || invoice->second != channel.of(payee) || !is_honest(invoice->second)) continue;
+        if (lock.expiry < end.challenged_at + channel.terms.dispute_period) continue;
+        ++m_counts.locks_settled;
+        const auto registered = m_chain.state().revealed_at.find(lock.hash);
+        if (registered == m_chain.state().revealed_at.end() || registered->second >= lock.expiry) {
+            m_verdict.fail(fmt::format("channel {}: {} knew the preimage of a lock that pays it, and is not paid",
+                                       short_id(id), channel::party_name(payee)));
+        }
     }
 }
 

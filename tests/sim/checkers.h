@@ -65,6 +65,8 @@ class Checkers {
     void on_payment_asked(const std::string& memo, const NodeId& payer, const ChannelId& channel);
     void on_payment_done(const std::string& memo, std::uint64_t version);
     void on_payment_refused(const std::string& memo);
+    /// Its payee knows the preimage of that hash.
+    void on_invoice(const channel::LockHash& hash, const NodeId& payee) { m_invoices[hash] = payee; }
 
     // Judgement.
     /// At any time: every coin and token is somewhere, and the contract holds what it owes.
@@ -77,7 +79,7 @@ class Checkers {
     /// Counts of what was judged, so that a checker that never had work is seen.
     struct Counts {
         std::uint64_t frames = 0, updates = 0, signatures = 0, payments_done = 0, settled = 0, closed = 0,
-                      recomputed = 0, exact_nets = 0, disputes_answered = 0;
+                      recomputed = 0, exact_nets = 0, disputes_answered = 0, locks_settled = 0;
     };
     [[nodiscard]] const Counts& counts() const { return m_counts; }
 
@@ -105,6 +107,7 @@ class Checkers {
     };
     [[nodiscard]] std::map<ChannelId, OnChain> read_chain() const;
     void check_settled(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end, const TruePrice& truth);
+    void check_locks(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end);
     void check_closed(const ChannelId& id, const WitnessedChannel& channel, const OnChain& end);
     void check_net(const ChannelId& id, const WitnessedChannel& channel, std::uint64_t version,
                    std::span<const Amount> net);
@@ -118,6 +121,7 @@ class Checkers {
     std::set<NodeId> m_liars;
     std::map<ChannelId, WitnessedChannel> m_channels;
     std::map<std::string, Promise> m_promises;
+    std::map<channel::LockHash, NodeId> m_invoices;
     Counts m_counts;
 };
 

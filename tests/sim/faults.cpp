@@ -25,7 +25,7 @@ void World::fault_later() {
 }
 
 void World::fault() {
-    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat"};
+    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat", "stale"};
     const std::string& kind = m_random.pick(kKinds);
     if (!m_scenario.faults.contains(kind)) return;
     if (kind == "crash") return crash(m_random.below(m_nodes.size()));
@@ -33,6 +33,7 @@ void World::fault() {
     if (kind == "chain") return chain_fault();
     if (kind == "clock") return clock_fault();
     if (kind == "oracle") return oracle_fault();
+    if (kind == "stale") return copy_or_restore(m_random.below(m_nodes.size()));
     if (!m_scenario.liar) return;
     if (m_random.chance(500)) return lie(*m_scenario.liar);
     cheat();
@@ -59,6 +60,34 @@ void World::restart(std::size_t index) {
     if (m_gone.contains(index)) return;
     if (node(index).running()) return node(index).do_not_crash();  // it came through
     if (!node(index).start()) fail(fmt::format("{} does not start again: {}", node(index).name(), node(index).fatal()));
+}
+
+/// The operator copies the data directory of a node that is down, and one day puts the copy back: the node comes up only
+/// where he insists, and must know that it may be behind.
+void World::copy_or_restore(std::size_t index) {
+    SimNode& machine = node(index);
+    // With nobody but a liar left it would wait for ever, as it must (spec 6.8).
+    if (!machine.running() || m_down.contains(index) || m_scenario.liar || !m_stale.empty()) return;
+    const std::filesystem::path copy = machine.datadir().string() + ".copy";
+    machine.crash();
+    if (!std::filesystem::exists(copy)) {
+        note("copy");
+        std::filesystem::copy(machine.datadir(), copy, std::filesystem::copy_options::recursive);
+        return restart(index);
+    }
+    note("stale copy restored");
+    m_trace.line(machine.name(), "is put back to a copy");
+    const std::filesystem::path mark = machine.datadir() / "node.sqlite.generation";
+    std::filesystem::copy_file(mark, copy / "node.sqlite.generation", std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::remove_all(machine.datadir());
+    std::filesystem::copy(copy, machine.datadir(), std::filesystem::copy_options::recursive);
+    if (machine.start()) return machine.do_not_crash();  // nothing was committed since the copy
+    if (machine.fatal().find("stale") == std::string::npos) return fail("a stale copy is refused as: " + machine.fatal());
+    machine.accept_stale(true);
+    m_stale.insert(index);
+    m_checkers->lost_data(machine.id());
+    restart(index);
+    machine.accept_stale(false);
 }
 
 // --- network

@@ -30,10 +30,10 @@ bool World::all_agree() {
         if (is_liar(p.payer) || p.over || !p.waiting || !node(p.payer).running()) continue;
         // What a dispute has in doubt is known when that is over; a liar may leave everything open until then.
         const channel::Channel* c = channel_at(p.payer, p.channel);
-        if (c != nullptr && c->status == channel::Status::open && !has_liar(p.channel)) return false;
+        if (c != nullptr && c->status == channel::Status::open && !has_liar(p.channel) && m_stale.empty()) return false;
     }
     for (const Line& line : m_lines) {
-        if (has_liar(line.id)) continue;
+        if (has_liar(line.id) || m_stale.contains(line.hub) || m_stale.contains(line.client)) continue;
         const channel::Channel* a = channel_at(line.hub, line.id);
         const channel::Channel* b = channel_at(line.client, line.id);
         if (a == nullptr || b == nullptr) return false;
@@ -97,11 +97,12 @@ void World::finish() {
     for (auto& n : m_nodes) n->tick_ms = 4'000;
     for (Line& line : m_lines) {
         const std::size_t first = is_liar(line.hub) ? line.client : line.hub;
-        const std::size_t who = m_random.chance(500) && !is_liar(line.client) ? line.client : first;
+        std::size_t who = m_random.chance(500) && !is_liar(line.client) ? line.client : first;
+        if (m_stale.contains(who)) who = who == line.hub ? line.client : line.hub;  // who may be behind waits
         const channel::Channel* c = channel_at(who, line.id);
         if (c == nullptr) continue;
         if (c->status != channel::Status::open && c->status != channel::Status::recovering) continue;
-        const bool force = has_liar(line.id) || !c->agreed.state.positions.empty() ||
+        const bool force = has_liar(line.id) || m_stale.contains(line.hub) || m_stale.contains(line.client) || !c->agreed.state.positions.empty() ||
                            !c->agreed.state.locks.empty() || m_random.chance(300);
         end_line(line, who, force);
     }
@@ -112,7 +113,7 @@ void World::finish() {
             if (is_liar(side)) continue;
             const channel::Channel* c = channel_at(side, line.id);
             locks = locks || (c != nullptr && !c->agreed.state.locks.empty());
-            if (c != nullptr && c->status == channel::Status::open) end_line(line, side, true);
+            if (c != nullptr && c->status == channel::Status::open && !m_stale.contains(side)) end_line(line, side, true);
         }
     }
     const bool final = advance_until(kSettleMs + (locks ? kLockMs : 0), [&] {

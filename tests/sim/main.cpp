@@ -47,6 +47,7 @@ void add(Totals& totals, const WorldResult& result) {
     totals.counts.recomputed += result.counts.recomputed;
     totals.counts.exact_nets += result.counts.exact_nets;
     totals.counts.disputes_answered += result.counts.disputes_answered;
+    totals.counts.locks_settled += result.counts.locks_settled;
 }
 
 void print(const Totals& totals, double seconds) {
@@ -55,9 +56,9 @@ void print(const Totals& totals, double seconds) {
                totals.events);
     const Checkers::Counts& c = totals.counts;
     fmt::print("judged: {} frames, {} updates, {} signatures, {} payments done, {} closes, {} settlements ({} after an "
-               "answer), {} recomputed, {} nets added up\n",
+               "answer), {} recomputed, {} nets added up, {} locks\n",
                c.frames, c.updates, c.signatures, c.payments_done, c.closed, c.settled, c.disputes_answered,
-               c.recomputed, c.exact_nets);
+               c.recomputed, c.exact_nets, c.locks_settled);
     std::string line;
     for (const auto& [name, count] : totals.tally) line += fmt::format("{}{}: {}", line.empty() ? "" : ", ", name, count);
     fmt::print("done to them: {}\n", line);

@@ -167,6 +167,7 @@ void World::invoice(Line& line, std::size_t payer) {
                                                     usd(m_random.between(1, 500)), "invoice", 600);
     if (!made) return;
     note("invoice");
+    m_checkers->on_invoice(made->invoice.hash, node(payee).id());
     node(payer).payments().pay_invoice(made->invoice, made->invoice.amount, fresh_ref("invoice"),
                                        [this, payer](const daemon::Result<daemon::PaymentResult>& result) {
                                            m_trace.line(node(payer).name(), "invoice {}",
