@@ -178,6 +178,24 @@ TEST_CASE(
     CHECK(pair.a.refused[later] == Rule::channel_final);
 }
 
+TEST_CASE("attack: what the chain decided was done is told after a restart too, when nobody waits by number any more") {
+    Pair pair;
+    (void)pair.submit(Party::A, pay(1));
+    (void)pair.submit(Party::A, pay(2, "no"));
+    pair.run(pair.a, Flush{});
+    (void)pair.submit(Party::A, pay(4));
+    pair.run(pair.a, Flush{});
+    deliver_all(pair, pair.a);
+    deliver_all(pair, pair.b);
+    pair.run(pair.a, ChainDispute{1, 100, 1, Party::B});
+    pair.crash(pair.a);
+    pair.a.history.clear();
+    pair.run(pair.a, ChainFinal{});
+    REQUIRE(pair.a.history.size() == 2);
+    CHECK(pair.a.history[0].op == Op(pay(1)));
+    CHECK(pair.a.history[1].op == Op(pay(2, "no")));
+}
+
 TEST_CASE("attack: a leader that is open while the follower still waits for OpenDone is heard once both are") {
     Pair pair;
     pair.unlink();
