@@ -25,7 +25,7 @@ void World::fault_later() {
 }
 
 void World::fault() {
-    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat", "stale"};
+    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat", "stale", "disk"};
     const std::string& kind = m_random.pick(kKinds);
     if (!m_scenario.faults.contains(kind)) return;
     if (kind == "crash") return crash(m_random.below(m_nodes.size()));
@@ -33,6 +33,7 @@ void World::fault() {
     if (kind == "chain") return chain_fault();
     if (kind == "clock") return clock_fault();
     if (kind == "oracle") return oracle_fault();
+    if (kind == "disk") return disk_fault(m_random.below(m_nodes.size()));
     if (kind == "stale") return copy_or_restore(m_random.below(m_nodes.size()));
     if (!m_scenario.liar) return;
     if (m_random.chance(500)) return lie(*m_scenario.liar);
@@ -46,10 +47,16 @@ void World::crash(std::size_t index) {
     if (!node(index).running() || m_down.contains(index)) return;
     note("crash");
     m_down.insert(index);
-    if (m_random.chance(300)) {
-        node(index).crash();
-    } else {
-        node(index).crash_after(m_random.below(40));
+    const SimDisk::End how = m_random.chance(500) ? SimDisk::End::power : SimDisk::End::kill;
+    switch (m_random.below(3)) {
+        case 0:
+            node(index).crash(how);
+            break;
+        case 1:
+            node(index).crash_after(m_random.below(40));
+            break;
+        default:
+            node(index).disk().end_after(m_random.below(200), how);
     }
     m_queue.after(m_random.chance(700) ? m_random.between(100, 5'000) : m_random.between(5'000, 60'000),
                   [this, index] { restart(index); });
@@ -57,9 +64,32 @@ void World::crash(std::size_t index) {
 
 void World::restart(std::size_t index) {
     m_down.erase(index);
+    node(index).disk().set_faults({});
     if (m_gone.contains(index)) return;
     if (node(index).running()) return node(index).do_not_crash();  // it came through
     if (!node(index).start()) fail(fmt::format("{} does not start again: {}", node(index).name(), node(index).fatal()));
+}
+
+/// The disk fills up, or fails to write: the node stops by name rather than run on, and starts once the disk is well.
+void World::disk_fault(std::size_t index) {
+    SimNode& machine = node(index);
+    if (!machine.running() || m_down.contains(index)) return;
+    note("disk");
+    m_down.insert(index);
+    DiskFaults faults;
+    switch (m_random.below(3)) {
+        case 0:
+            faults.capacity = machine.disk().used() + m_random.below(20'000);
+            break;
+        case 1:
+            faults.fail_writes = m_random.between(1'000, 200'000);
+            break;
+        default:
+            faults.fail_syncs = m_random.between(1'000, 300'000);
+    }
+    m_trace.line(machine.name(), "its disk fails: writes {}, flushes {}", faults.fail_writes, faults.fail_syncs);
+    machine.disk().set_faults(faults);
+    m_queue.after(m_random.between(1'000, 30'000), [this, index] { restart(index); });
 }
 
 /// The operator copies the data directory of a node that is down, and one day puts the copy back: the node comes up only
@@ -68,20 +98,21 @@ void World::copy_or_restore(std::size_t index) {
     SimNode& machine = node(index);
     // With nobody but a liar left it would wait for ever, as it must (spec 6.8).
     if (!machine.running() || m_down.contains(index) || m_scenario.liar || !m_stale.empty()) return;
-    const std::filesystem::path copy = machine.datadir().string() + ".copy";
     machine.crash();
-    if (!std::filesystem::exists(copy)) {
+    const auto copy = m_copies.find(index);
+    if (copy == m_copies.end()) {
         note("copy");
-        std::filesystem::copy(machine.datadir(), copy, std::filesystem::copy_options::recursive);
+        m_copies[index] = machine.disk().image();
         return restart(index);
     }
     note("stale copy restored");
     m_trace.line(machine.name(), "is put back to a copy");
-    const std::filesystem::path mark = machine.datadir() / "node.sqlite.generation";
-    std::filesystem::copy_file(mark, copy / "node.sqlite.generation", std::filesystem::copy_options::overwrite_existing);
-    std::filesystem::remove_all(machine.datadir());
-    std::filesystem::copy(copy, machine.datadir(), std::filesystem::copy_options::recursive);
-    if (machine.start()) return machine.do_not_crash();  // nothing was committed since the copy
+    SimDisk::Image image = copy->second;
+    for (const auto& [path, bytes] : machine.disk().image()) {
+        if (path.ends_with(".generation")) image[path] = bytes;
+    }
+    machine.disk().restore(image);
+    if (machine.start()) return;  // nothing was committed since the copy
     if (machine.fatal().find("stale") == std::string::npos) return fail("a stale copy is refused as: " + machine.fatal());
     machine.accept_stale(true);
     m_stale.insert(index);

@@ -77,7 +77,7 @@ struct SimNode::Process final : daemon::PackageSource {
 };
 
 SimNode::SimNode(Surroundings world, SimNodeConfig config, Random random)
-    : m_world(world), m_config(std::move(config)), m_random(random) {
+    : m_world(world), m_config(std::move(config)), m_random(random), m_disk(m_random.fork("disk")) {
     m_config.options.datadir = m_config.datadir;
     std::filesystem::create_directories(m_config.datadir);
     std::ofstream(m_config.datadir / "wallet.seed") << "stands for a seed file\n";
@@ -114,6 +114,8 @@ daemon::World SimNode::make_world() {
     daemon::World out;
     out.drive = daemon::Drive::stepped;
     out.now_ms = [this] { return clock.read(m_world.queue.now_ms()); };
+    out.steady_ms = [this] { return m_world.queue.now_ms(); };
+    out.files = &m_disk;
     out.transport = [this](const daemon::TransportConfig&, const daemon::TransportKeys&) {
         return m_world.network.attach(m_id, [this] { wake(); });
     };
@@ -133,6 +135,7 @@ bool SimNode::start() {
     m_crash_in.reset();
     m_scheduled = {};
     m_fatal.clear();
+    if (m_disk.ended()) m_disk.boot();
     try {
         m_process = std::make_unique<Process>(*this, make_world());
         bool open = false;
@@ -141,7 +144,6 @@ bool SimNode::start() {
         });
         ASSERT(open);
     } catch (const daemon::StoreError& error) {
-        m_process.reset();
         stopped(error.what());
         return false;
     }
@@ -156,21 +158,23 @@ bool SimNode::start() {
     return true;
 }
 
-void SimNode::crash() {
-    ASSERT(running());
+void SimNode::end_process(SimDisk::End how) {
     m_world.oracles.unsubscribe(m_config.index);
+    if (!m_disk.ended()) m_disk.end(how);
     m_process.reset();
     ++m_epoch;
-    m_world.trace.line(name(), "is killed");
+}
+
+void SimNode::crash(SimDisk::End how) {
+    ASSERT(running());
+    end_process(how);
+    m_world.trace.line(name(), "{}", how == SimDisk::End::kill ? "is killed" : "loses its power");
 }
 
 void SimNode::stopped(const std::string& why) {
     m_fatal = why;
-    m_world.trace.line(name(), "stops: {}", why);
-    if (m_process == nullptr) return;
-    m_world.oracles.unsubscribe(m_config.index);
-    m_process.reset();
-    ++m_epoch;
+    m_world.trace.line(name(), "stops: {}", m_disk.ended() ? "in the midst of a write" : why);
+    end_process(SimDisk::End::kill);
 }
 
 void SimNode::wake() {

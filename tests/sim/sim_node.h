@@ -7,6 +7,7 @@
 #include "daemon/app/hooks.h"
 #include "daemon/oracle/price_book.h"
 #include "tests/sim/chain_rpc.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracles.h"
 #include "tests/sim/trace.h"
@@ -55,11 +56,14 @@ class SimNode {
 
     /// Starts the process; false where it does not come up (its log line says why).
     bool start();
-    /// Ends it as kill -9 would: what was not durable is lost.
-    void crash();
+    /// Ends it at once: as kill -9 would, or as a power cut, where the disk may lose what was not flushed.
+    void crash(SimDisk::End how = SimDisk::End::kill);
     /// Ends it after that many further steps.
     void crash_after(std::uint64_t steps) { m_crash_in = steps; }
-    void do_not_crash() { m_crash_in.reset(); }
+    void do_not_crash() {
+        m_crash_in.reset();
+        if (running()) m_disk.end_after(UINT64_MAX, SimDisk::End::kill);
+    }
     [[nodiscard]] bool running() const { return m_process != nullptr; }
     /// Counts starts: what was asked of an earlier process is never answered.
     [[nodiscard]] std::uint64_t epoch() const { return m_epoch; }
@@ -79,6 +83,8 @@ class SimNode {
     [[nodiscard]] daemon::Market& market();
     [[nodiscard]] daemon::Payments& payments();
     [[nodiscard]] const std::filesystem::path& datadir() const { return m_config.datadir; }
+    /// The disk of its data directory.
+    [[nodiscard]] SimDisk& disk() { return m_disk; }
 
     NodeClock clock;
     ChainAccess access;
@@ -98,11 +104,13 @@ class SimNode {
     void schedule(daemon::NodeStep step, std::uint64_t delay_ms);
     void run(daemon::NodeStep step);
     void stopped(const std::string& why);
+    void end_process(SimDisk::End how);
     [[nodiscard]] daemon::World make_world();
 
     Surroundings m_world;
     SimNodeConfig m_config;
     Random m_random;
+    SimDisk m_disk;
     channel::NodeId m_id;
     channel::Address m_owner;
     std::unique_ptr<Process> m_process;

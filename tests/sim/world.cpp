@@ -118,7 +118,7 @@ void World::draw_scenario() {
     m_scenario.active_s = random.between(60, 300);
     m_scenario.mean_fault_ms = random.between(4'000, 40'000);
     m_scenario.mean_action_ms = random.between(300, 3'000);
-    for (const char* kind : {"crash", "network", "chain", "clock", "oracle", "cheat", "end", "stale"}) {
+    for (const char* kind : {"crash", "network", "chain", "clock", "oracle", "cheat", "end", "stale", "disk"}) {
         if (random.chance(600)) m_scenario.faults.insert(kind);
     }
     m_trace.line("world", "seed {}: {} nodes, liar {}, trading {}, {} s", m_options.seed, m_scenario.nodes,

@@ -116,6 +116,7 @@ class World {
     void oracle_fault();
     void cheat();
     void copy_or_restore(std::size_t index);
+    void disk_fault(std::size_t index);
     void lie(std::size_t index);
     void heal();
     /// A dispute's last stretch: whoever must answer can (what the protocol asks of the world).
@@ -140,6 +141,7 @@ class World {
     std::unique_ptr<Oracles> m_oracles;
     std::unique_ptr<Checkers> m_checkers;
     std::vector<std::unique_ptr<SimNode>> m_nodes;
+    std::map<std::size_t, SimDisk::Image> m_copies;
     std::set<std::size_t> m_stale;  ///< nodes that run on a restored copy
     std::set<std::size_t> m_gone;  ///< nodes that never come back
     std::vector<Line> m_lines;
