@@ -262,6 +262,8 @@ void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const Cl
     Entry* e = entry(id);
     if (e == nullptr) return done(refused(Rule::channel_unknown));
     if (!ref.empty() && m_local.answered_before(ref, id, op, done)) return;
+    // A reference that we do not know may have been used in what was lost.
+    if (!ref.empty() && LocalOps::may_have_forgotten(e->channel)) return done(channel::Unexpected{LocalOps::forgotten()});
     if (m_parts.keys->locked()) return done(refused(Rule::wallet_locked));
     if (m_local.full()) return done(refused(Rule::queue_full));
     const channel::LocalId local = m_local.begin(id, op, ref, std::move(done));

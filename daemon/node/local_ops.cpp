@@ -178,8 +178,23 @@ void LocalOps::refused(LocalId id, Rule rule) {
     });
 }
 
+bool LocalOps::may_have_forgotten(const channel::Channel& channel) {
+    return channel.lost_data || channel.status == channel::Status::recovering;
+}
+
+Fault LocalOps::forgotten() {
+    Fault fault = rpc::from_rule(Rule::channel_recovering);
+    fault.outcome = rpc::Outcome::unknown;
+    return fault;
+}
+
 void LocalOps::settle_unresolved(const channel::Channel& channel) {
     if (!m_unresolved.contains(channel.id)) return;
+    if (may_have_forgotten(channel)) {
+        const auto [begin, end] = m_unresolved.equal_range(channel.id);
+        for (auto it = begin; it != end; ++it) answer_all(it->second.done, channel::Unexpected{forgotten()});
+        return;
+    }
     const bool quiet = channel.pending.empty() && channel.queue.empty();
     const bool over = channel.status == channel::Status::closed;
     if (!over && !(quiet && channel.connected)) return;

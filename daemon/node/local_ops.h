@@ -37,6 +37,10 @@ class LocalOps {
     void accepted(const channel::Channel& channel, channel::LocalId id, std::uint64_t version);
     void agreed(const channel::Channel& channel, const channel::OpAgreed& op);
     void refused(channel::LocalId id, channel::Rule rule);
+    /// Whether this node may have forgotten what was done in that channel: then nobody may be told that it was not.
+    [[nodiscard]] static bool may_have_forgotten(const channel::Channel& channel);
+    /// channel_recovering, with its outcome unknown.
+    [[nodiscard]] static Fault forgotten();
     /// Everything of that channel that a restart left unresolved and that cannot be done any more.
     void settle_unresolved(const channel::Channel& channel);
 
