@@ -21,7 +21,7 @@ std::uint64_t g_seed = 0;
 void on_abort(int) {
     std::fflush(stdout);
     if (g_world != nullptr) g_world->print_trace(stderr);
-    std::fprintf(stderr, "FAILED seed %llu: an assertion ended the process\n", static_cast<unsigned long long>(g_seed));
+    std::fprintf(stderr, "FAILED seed %llu: an assertion or a fault ended the process\n", static_cast<unsigned long long>(g_seed));
     std::_Exit(1);
 }
 
@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
     app.add_flag("--keep-going", keep_going, "Go on after a failure");
     CLI11_PARSE(app, argc, argv);
     std::signal(SIGABRT, on_abort);
+    std::signal(SIGSEGV, on_abort);
     hedgerow::daemon::LogOptions log;
     if (!node_log) log.level = hedgerow::daemon::LogLevel::off;
     hedgerow::daemon::start_log(log);
