@@ -77,6 +77,7 @@ std::string World::why_not_final() {
 }
 
 void World::finish() {
+    if (m_scenario.liar && m_random.chance(700)) cheat();
     m_trace.line("world", "the faults stop");
     heal();
     std::uint64_t next_retry = 0;

@@ -87,7 +87,7 @@ void World::act_later() {
 void World::act() {
     Line& line = m_lines[m_random.below(m_lines.size())];
     const std::size_t who = m_random.chance(500) ? line.hub : line.client;
-    if (is_liar(who) && channel_at(who, line.id) != nullptr && m_random.chance(200)) {
+    if (is_liar(who) && channel_at(who, line.id) != nullptr && line.saved.size() < 20) {
         line.saved.push_back(channel_at(who, line.id)->agreed);
     }
     if (!node(who).running() || channel_at(who, line.id) == nullptr) return;

@@ -8,7 +8,6 @@ namespace hedgerow::sim {
 
 namespace {
 
-constexpr std::uint64_t kEpochMs = 1'900'000'000'000;  // a multiple of every slot
 constexpr std::uint64_t kSlotS = 12;
 constexpr std::uint64_t kOracleSlotS = 20;
 constexpr std::uint64_t kMaxReorg = 2;

@@ -12,6 +12,9 @@
 
 namespace hedgerow::sim {
 
+/// When every world begins: a multiple of every slot.
+inline constexpr std::uint64_t kEpochMs = 1'900'000'000'000;
+
 struct WorldOptions {
     std::uint64_t seed = 1;
     bool trace = false;
