@@ -60,10 +60,10 @@ void decode_frames(ByteView bytes) {
         ASSERT(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()));
     };
     const auto kind = kind_of(bytes);
+    if (!kind) return;
     if (const auto greeting = decode_greeting(bytes)) same(encode_greeting(*kind, *greeting));
     if (const auto token = decode_token(bytes)) same(encode_token(*kind, *token));
     if (const auto rule = decode_reset(bytes)) ASSERT(*rule < Rule::count_);
-    if (bytes.empty()) return;
     std::size_t taken = kDataHeaderSize;
     const auto all = for_each_frame(bytes, [&](ByteView frame) {
         ASSERT(!frame.empty() || taken <= bytes.size());
