@@ -191,6 +191,14 @@ constexpr std::array kRows = {
         {"instruments of that kind cannot be traded yet", "market instruments lists what can be traded"}},
     Row{Rule::proposal_mismatch, {"the update does not hold what was proposed", ""}},
     Row{Rule::state_already_signed, {"another state of that version is signed already", ""}},
+    Row{Rule::liquidation_unjustified, {"the other side's own prices show no such breach", "see whether both read the same oracles", kRetry}},
+    Row{Rule::withdraw_margin,
+        {"at the peer's prices that would leave less than the initial margin", "withdraw less, or reduce positions first", kRetry}},
+    Row{Rule::lock_unexplained, {"no invoice of the payee asks for that lock", "ask for an invoice"}},
+    Row{Rule::lock_revealed, {"the lock's preimage was registered on chain in time", "the payee is owed it"}},
+    Row{Rule::instrument_not_expired, {"the instrument has not expired", ""}},
+    Row{Rule::expiry_price_missing, {"the price at the expiry is not known yet", "the nodes ask the oracles for it", kRetry}},
+    Row{Rule::expiry_price_wrong, {"the peer has another price at the expiry", "both ask the oracles again", kRetry}},
     Row{Rule::oracles_unacceptable, {"the channel's oracles are not ones this node trusts", "compare the oracles of both configurations"}},
 };
 

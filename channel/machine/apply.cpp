@@ -3,6 +3,7 @@
 #include "channel/crypto/keccak.h"
 #include "channel/market/convert.h"
 #include "channel/market/funding.h"
+#include "channel/market/payoff.h"
 
 namespace hedgerow::channel {
 
@@ -48,6 +49,14 @@ class Account {
     [[nodiscard]] const AccountView& view() const { return m_view; }
     void value_at(std::size_t position, Price price) { m_positions[position].price = price; }
 
+    /// Revalues everything at our own prices (spec 5.9). What has none stays at its mark if it is a position or assets[0], and counts for
+    /// nothing if it is other collateral.
+    struct Unpriced {
+        bool any = false;
+        I256 initial16;  ///< initial margin of the positions without a price
+    };
+    [[nodiscard]] Unpriced value_at(const OwnPrices& prices, const Terms& terms, std::uint64_t now_s);
+
   private:
     std::array<Amount, kMaxAssets> m_balances{};
     std::array<Price, kMaxAssets> m_prices{};
@@ -55,25 +64,87 @@ class Account {
     AccountView m_view;
 };
 
+Account::Unpriced Account::value_at(const OwnPrices& prices, const Terms& terms, std::uint64_t now_s) {
+    Unpriced out;
+    for (std::size_t i = 0; i < m_view.assets.size(); ++i) {
+        const Asset& asset = terms.assets[i];
+        if (asset.feed.is_zero() || m_balances[i].sign() <= 0 || (i > 0 && asset.haircut_bps >= 10'000)) continue;
+        const auto price = prices.price(asset.feed);
+        if (price) {
+            m_prices[i] = *price;
+        } else {
+            out.any = true;
+            if (i > 0) m_balances[i] = {};
+        }
+    }
+    for (std::size_t i = 0; i < m_view.positions.size(); ++i) {
+        PositionView& view = m_positions[i];
+        if (const auto underlying = prices.price(view.position->underlying)) view.underlying_price = *underlying;
+        if (const auto value = own_value(prices, terms, *view.position, now_s)) {
+            view.price = *value;
+        } else {
+            out.any = true;
+            out.initial16 = out.initial16 + requirement_of(view, m_view.terms).initial16;
+        }
+    }
+    return out;
+}
+
+/// What an op does with the value of the party that it comes from.
+enum class Effort : std::uint8_t {
+    pay,       ///< hands it to us: payments, locks
+    add_risk,  ///< trades that do not only reduce, swaps
+    withdraw,  ///< takes it out for good
+};
+
+/// The other side at our own prices, for the co-signed marks may be old, and were perhaps moved one-sidedly (spec 5.9).
+Rule check_account(const OpScope& scope, Account& account, Effort effort) {
+    const Account::Unpriced unpriced = account.value_at(*scope.context.prices, scope.channel.terms, scope.timestamp_ms / 1000);
+    const Margin margin = margin_of(account.view());
+    switch (effort) {
+        case Effort::pay:
+            if (margin.breaches_maintenance()) return Rule::initial_margin;
+            return margin.equity16 < margin.maintenance16 + unpriced.initial16 ? Rule::price_missing : Rule::none;
+        case Effort::add_risk:
+            if (unpriced.any) return Rule::price_missing;
+            return margin.breaches_maintenance() ? Rule::initial_margin : Rule::none;
+        case Effort::withdraw:
+            if (unpriced.any) return Rule::price_missing;
+            return margin.meets_initial() ? Rule::none : Rule::withdraw_margin;
+    }
+    ASSERT(false && "effort");
+    return Rule::none;
+}
+
+bool judged_at_own_prices(const OpScope& scope, const ChannelState& state, Party party) {
+    return scope.context.prices != nullptr && party != scope.channel.me && !state.positions.empty();
+}
+
 bool meets_initial(const OpScope& scope, const ChannelState& state, Party party) {
     return state.positions.empty() || state_margin(scope.context, scope.channel, state, party).meets_initial();
 }
 
-/// Initial margin as it will be once the position is marked at the price of the trade: what a stale mark credits now is not margin (spec 5.3).
-bool meets_initial_at(const OpScope& scope, const ChannelState& state, Party party, const TradeOp& op) {
-    const PositionEntry* entry = state.find_position(op.instrument);
-    if (entry == nullptr) return meets_initial(scope, state, party);
+/// Initial margin now, and as it will be once the position is marked at the price of the trade: what a stale mark credits now is not
+/// margin (spec 5.3).
+Rule check_trader(const OpScope& scope, const ChannelState& state, Party party, const TradeOp& op) {
     Account account(scope.context, scope.channel, state, party);
+    if (!margin_of(account.view()).meets_initial()) return Rule::initial_margin;
+    const PositionEntry* entry = state.find_position(op.instrument);
+    ASSERT(entry != nullptr);  // what does not only reduce leaves a position
     account.value_at(static_cast<std::size_t>(entry - state.positions.data()), op.price);
-    return margin_of(account.view()).meets_initial();
+    if (!margin_of(account.view()).meets_initial()) return Rule::initial_margin;
+    return judged_at_own_prices(scope, state, party) ? check_account(scope, account, Effort::add_risk) : Rule::none;
 }
 
 /// After `party` gave something of an asset away: it must still own that much, keep the penalty reserve and its margin.
-Rule check_spent(const OpScope& scope, const ChannelState& state, Party party, std::size_t asset) {
+Rule check_spent(const OpScope& scope, const ChannelState& state, Party party, std::size_t asset, Effort effort) {
     const Amount left = available_of(scope.context, scope.channel, state, party, asset);
     if (left.sign() < 0) return Rule::insufficient_balance;
     if (asset == 0 && left < scope.channel.terms.stale_penalty) return Rule::balance_below_penalty;
-    return meets_initial(scope, state, party) ? Rule::none : Rule::initial_margin;
+    if (!meets_initial(scope, state, party)) return Rule::initial_margin;
+    if (!judged_at_own_prices(scope, state, party)) return Rule::none;
+    Account account(scope.context, scope.channel, state, party);
+    return check_account(scope, account, effort);
 }
 
 /// Moves USD 1e-16 to A (negative: to B) in units of assets[0]; what rounding keeps back stays in the residue (spec 4.7).
@@ -133,7 +204,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const PayOp&
     const Amount before = state.net[op.asset];
     state.net[op.asset] += op.amount;
     Rule rule = state.net[op.asset].within_bits(kNetBits) ? Rule::none : Rule::net_out_of_range;
-    if (rule == Rule::none) rule = check_spent(scope, state, payer, op.asset);
+    if (rule == Rule::none) rule = check_spent(scope, state, payer, op.asset, Effort::pay);
     if (rule != Rule::none) state.net[op.asset] = before;
     return rule;
 }
@@ -150,8 +221,8 @@ Rule apply(const OpScope& scope, ChannelState& state, Party, const SwapOp& op) {
     const Party giver = op.give.sign() > 0 ? Party::A : Party::B;
     Rule rule = Rule::none;
     if (!state.net[op.give_asset].within_bits(kNetBits) || !state.net[op.take_asset].within_bits(kNetBits)) rule = Rule::net_out_of_range;
-    if (rule == Rule::none) rule = check_spent(scope, state, giver, op.give_asset);
-    if (rule == Rule::none) rule = check_spent(scope, state, other(giver), op.take_asset);
+    if (rule == Rule::none) rule = check_spent(scope, state, giver, op.give_asset, Effort::add_risk);
+    if (rule == Rule::none) rule = check_spent(scope, state, other(giver), op.take_asset, Effort::add_risk);
     if (rule != Rule::none) {
         state.net[op.give_asset] = give_before;
         state.net[op.take_asset] = take_before;
@@ -254,7 +325,8 @@ Rule apply(const OpScope& scope, ChannelState& state, Party, const TradeOp& op) 
     state.net[0] += op.fee;
     if (!state.net[0].within_bits(kNetBits)) return Rule::net_out_of_range;
     for (const Party party : {Party::A, Party::B}) {
-        if (!reducing && !(meets_initial(scope, state, party) && meets_initial_at(scope, state, party, op))) return Rule::initial_margin;
+        if (reducing) break;
+        if (const Rule rule = check_trader(scope, state, party, op); rule != Rule::none) return rule;
     }
     undo.keep();
     return Rule::none;
@@ -307,6 +379,18 @@ Rule pay_penalty(const OpScope& scope, ChannelState& state, Party victim, const 
     return state.net[0].within_bits(kNetBits) ? Rule::none : Rule::net_out_of_range;
 }
 
+/// A liquidation of ours by the other side, whose marks may tell only what we lose: it must be due at our own prices too, and close no more
+/// than they ask for, with something for a price that has moved since (spec 5.9).
+Rule check_own_liquidation(const OpScope& scope, const ChannelState& state, const PositionEntry& entry, Quantity closed) {
+    Account account(scope.context, scope.channel, state, scope.channel.me, FundsView::own);
+    if (account.value_at(*scope.context.prices, scope.channel.terms, scope.timestamp_ms / 1000).any) return Rule::price_missing;
+    if (!margin_of(account.view()).breaches_maintenance()) return Rule::liquidation_unjustified;
+    const Quantity needed = most_to_liquidate(account.view(), state, entry);
+    const RiskClass* risk = state.risk.find(entry.position.underlying);
+    const Quantity more = Quantity::from_raw(needed.raw() / 8 + (risk != nullptr ? risk->lot.raw() : 1));
+    return closed <= needed + more ? Rule::none : Rule::liquidation_unjustified;
+}
+
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LiquidateOp& op) {
     const Party victim = other(origin);
     PositionEntry* entry = state.find_position(op.instrument);
@@ -319,6 +403,9 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Liquid
     const Account account(scope.context, scope.channel, state, victim, victim == scope.channel.me ? FundsView::own : FundsView::both);
     if (!margin_of(account.view()).breaches_maintenance()) return Rule::maintenance_not_breached;
     if (op.quantity.abs() > most_to_liquidate(account.view(), state, *entry)) return Rule::liquidation_quantity;
+    if (victim == scope.channel.me && scope.context.prices != nullptr) {
+        if (const Rule rule = check_own_liquidation(scope, state, *entry, op.quantity.abs()); rule != Rule::none) return rule;
+    }
 
     PositionUndo undo(state, op.instrument);
     const PositionView view{&entry->position, victim == Party::A ? held : -held, entry->position.mark, entry->funding_index};
@@ -326,6 +413,25 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Liquid
     if (const Rule rule = settle_position(scope, state, *entry, op.price); rule != Rule::none) return rule;
     if (const Rule rule = pay_penalty(scope, state, victim, penalty16); rule != Rule::none) return rule;
     change_quantity(state, *entry, op.quantity);
+    undo.keep();
+    return Rule::none;
+}
+
+Rule apply(const OpScope& scope, ChannelState& state, Party origin, const ExpireOp& op) {
+    PositionEntry* entry = state.find_position(op.instrument);
+    if (entry == nullptr) return Rule::position_unknown;
+    const Position position = entry->position;
+    if (position.expiry == 0 || scope.timestamp_ms / 1000 < position.expiry) return Rule::instrument_not_expired;
+    if (!valid_price(op.price)) return Rule::price_out_of_range;
+    if (origin != scope.channel.me && scope.context.prices != nullptr) {
+        const auto ours = scope.context.prices->price_at(position.underlying, position.expiry, scope.channel.terms);
+        if (!ours) return Rule::expiry_price_missing;
+        if (*ours != op.price) return Rule::expiry_price_wrong;
+    }
+    PositionUndo undo(state, op.instrument);
+    const Price value = payoff(position.kind, position.strike, op.price);
+    if (const Rule rule = settle_position(scope, state, *entry, value); rule != Rule::none) return rule;
+    change_quantity(state, *entry, -position.quantity);
     undo.keep();
     return Rule::none;
 }
@@ -340,6 +446,17 @@ void remove_lock(ChannelState& state, LockEntry& entry) {
     state.locks.pop_back();
 }
 
+/// Our policy on locks towards us: each delays a settlement until its expiry, and costs a registration where it comes to that (spec 5.10).
+Rule check_peer_lock(const OpScope& scope, const ChannelState& state, Party payer, const Lock& lock) {
+    const PeerLimits& limits = scope.context.limits;
+    if (lock.expiry > scope.timestamp_ms / 1000 + limits.max_lock_s) return Rule::lock_expiry_out_of_range;
+    const auto open = std::count_if(state.locks.begin(), state.locks.end(), [&](const LockEntry& e) { return payer_of(e.lock) == payer; });
+    if (static_cast<std::size_t>(open) >= limits.max_locks) return Rule::lock_limit;
+    const Terms& terms = scope.channel.terms;
+    const I256 worth = units_to_usd16_floor(lock.amount.abs(), asset_price(terms, state, lock.asset), terms.assets[lock.asset].decimals);
+    return worth < I256(limits.min_lock.raw()) ? Rule::amount_out_of_range : Rule::none;
+}
+
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LockOp& op) {
     const Lock& lock = op.lock;
     const std::uint64_t now = scope.timestamp_ms / 1000;
@@ -351,10 +468,13 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LockOp
     if (lock.expiry > now + kMaxLockSeconds) return Rule::lock_expiry_out_of_range;
     if (state.locks.size() >= kMaxLocks) return Rule::lock_limit;
     if (state.find_lock(lock.hash) != nullptr) return Rule::lock_duplicate;
+    if (origin != scope.channel.me) {
+        if (const Rule rule = check_peer_lock(scope, state, origin, lock); rule != Rule::none) return rule;
+    }
     state.locks.emplace_back().lock = lock;
     state.locks.back().refresh();
     state.locked_by(origin, lock.asset) += lock.amount.abs();
-    const Rule rule = check_spent(scope, state, origin, lock.asset);
+    const Rule rule = check_spent(scope, state, origin, lock.asset, Effort::pay);
     if (rule != Rule::none) remove_lock(state, state.locks.back());
     return rule;
 }
@@ -366,7 +486,8 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Fulfil
     if (origin == payer_of(lock)) return Rule::payee_only;
     if (keccak256(op.preimage.view()).data != op.hash.data) return Rule::preimage_mismatch;
     // By the update's time and by our own clock: a payee who leads could put the former back, and who learns a preimage late cannot use it.
-    if (std::max(scope.timestamp_ms, scope.context.now_ms) / 1000 >= lock.expiry) return Rule::lock_expired;
+    const bool expired = std::max(scope.timestamp_ms, scope.context.now_ms) / 1000 >= lock.expiry;
+    if (expired && !registered_in_time(scope.context, lock)) return Rule::lock_expired;
     const Amount net = state.net[lock.asset] + lock.amount;
     if (!net.within_bits(kNetBits)) return Rule::net_out_of_range;
     remove_lock(state, *entry);
@@ -380,8 +501,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Cancel
     if (entry == nullptr) return Rule::lock_unknown;
     if (origin == payer_of(entry->lock)) {
         if (scope.context.confirmed_chain_time_s < entry->lock.expiry) return Rule::lock_not_expired;
-        const auto* revealed = scope.context.revealed;
-        if (revealed != nullptr && std::find(revealed->begin(), revealed->end(), op.hash) != revealed->end()) return Rule::payee_only;
+        if (registered_in_time(scope.context, entry->lock)) return Rule::lock_revealed;
     }
     remove_lock(state, *entry);
     return Rule::none;
@@ -412,30 +532,32 @@ bool is_outstanding(const OpScope& scope, const ChannelState& state, Party party
     return a.deadline != 0 && !lapsed(scope.context, a.deadline) && surely_withdrawn(scope.channel, party, asset) < a.total;
 }
 
-bool deadline_in_range(const OpScope& scope, std::uint64_t deadline) {
+/// While a Close or withdrawal may still be executed the channel waits for it, so from the other side we take shorter ones only (spec 5.10).
+bool deadline_in_range(const OpScope& scope, Party origin, std::uint64_t deadline) {
     const std::uint64_t now = scope.timestamp_ms / 1000;
-    return deadline > now && deadline <= now + kMaxDeadlineSeconds;
+    if (deadline <= now || deadline > now + kMaxDeadlineSeconds) return false;
+    return origin == scope.channel.me || deadline <= std::max(now, scope.context.chain_time_s) + scope.context.limits.max_deadline_s;
 }
 
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const WithdrawOp& op) {
     if (op.asset >= state.net.size()) return Rule::asset_out_of_range;
     if (op.party != origin) return Rule::payer_not_origin;
-    if (!deadline_in_range(scope, op.deadline)) return Rule::close_deadline_out_of_range;
+    if (!deadline_in_range(scope, origin, op.deadline)) return Rule::close_deadline_out_of_range;
     if (!op.total.within_bits(kNetBits)) return Rule::amount_out_of_range;
     if (is_outstanding(scope, state, op.party, op.asset)) return Rule::withdraw_outstanding;
     if (op.total <= known_withdrawn(scope.channel, op.party, op.asset)) return Rule::withdraw_total_not_increasing;
     Authorisation& authorisation = state.authorised(op.party)[op.asset];
     const Authorisation before = authorisation;
     authorisation = {op.total, op.deadline};
-    const Rule rule = check_spent(scope, state, op.party, op.asset);
+    const Rule rule = check_spent(scope, state, op.party, op.asset, Effort::withdraw);
     if (rule != Rule::none) authorisation = before;
     return rule;
 }
 
-Rule apply(const OpScope& scope, ChannelState& state, Party, const CloseOp& op) {
+Rule apply(const OpScope& scope, ChannelState& state, Party origin, const CloseOp& op) {
     if (!state.positions.empty()) return Rule::close_with_positions;
     if (!state.locks.empty()) return Rule::close_with_locks;
-    if (!deadline_in_range(scope, op.deadline)) return Rule::close_deadline_out_of_range;
+    if (!deadline_in_range(scope, origin, op.deadline)) return Rule::close_deadline_out_of_range;
     for (const Party party : {Party::A, Party::B}) {
         for (std::size_t i = 0; i < state.net.size(); ++i) {
             if (is_outstanding(scope, state, party, i)) return Rule::withdraw_outstanding;
@@ -463,6 +585,25 @@ Amount available_of(const Context& context, const Channel& channel, const Channe
 
 Margin state_margin(const Context& context, const Channel& channel, const ChannelState& state, Party party) {
     return margin_of(Account(context, channel, state, party).view());
+}
+
+std::optional<Price> own_value(const OwnPrices& prices, const Terms& terms, const Position& position, std::uint64_t now_s) {
+    if (position.expiry == 0 || now_s < position.expiry) return prices.price(position.instrument);
+    const auto settled = prices.price_at(position.underlying, position.expiry, terms);
+    return settled ? std::optional(payoff(position.kind, position.strike, *settled)) : std::nullopt;
+}
+
+bool is_obligation(const OpEntry& entry, Party me) {
+    const Op& op = entry.op;
+    if (const auto* pay = std::get_if<PayOp>(&op)) return entry.origin() != me && pay->amount.sign() == -sign_of(me);
+    return std::holds_alternative<MarkOp>(op) || std::holds_alternative<FulfilOp>(op) || std::holds_alternative<CancelOp>(op) ||
+           std::holds_alternative<LiquidateOp>(op) || std::holds_alternative<ExpireOp>(op);
+}
+
+bool registered_in_time(const Context& context, const Lock& lock) {
+    if (context.revealed == nullptr) return false;
+    const auto found = context.revealed->find(lock.hash);
+    return found != context.revealed->end() && found->second < lock.expiry && found->second <= context.confirmed_chain_time_s;
 }
 
 Rule begin_update(const Context& context, const Channel& channel, ChannelState& state, std::uint64_t version, std::uint64_t timestamp_ms) {

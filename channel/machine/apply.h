@@ -13,13 +13,10 @@ struct OpScope {
     std::uint64_t timestamp_ms = 0;  ///< of the update
 };
 
-/// Greatest distance of a deadline or lock expiry from the update's own time, seconds.
-inline constexpr std::uint64_t kMaxLockSeconds = 30ULL * 24 * 3600;
 /// Most versions that one update may skip: void ones and a Close take versions that the follower never signs (spec 6.4).
 inline constexpr std::uint64_t kMaxVersionSkip = 4096;
 /// Greatest expiry of a position or lock that the contract takes, seconds (spec 1.6).
 inline constexpr std::uint64_t kMaxExpiry = (std::uint64_t{1} << 40) - 1;
-inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
 
 /// By whose view of the chain: what both have seen (spec 4.3), or what we have.
 enum class FundsView { both, own };
@@ -32,6 +29,15 @@ enum class FundsView { both, own };
                                   FundsView funds = FundsView::both);
 /// Margin of one party at the marks of the state, from what it has available (spec 5.5).
 [[nodiscard]] Margin state_margin(const Context& context, const Channel& channel, const ChannelState& state, Party party);
+
+/// What one unit of a position is worth at our own prices: of an expired one its payoff, which no later price moves. Nothing where we have none.
+[[nodiscard]] std::optional<Price> own_value(const OwnPrices& prices, const Terms& terms, const Position& position, std::uint64_t now_s);
+
+/// Spec 6.13: what follows from what was agreed before, or only pays `me`; a locked wallet signs it.
+[[nodiscard]] bool is_obligation(const OpEntry& entry, Party me);
+
+/// Spec 3.6 off chain: its preimage was registered before the lock's expiry, in a block that is confirmed.
+[[nodiscard]] bool registered_in_time(const Context& context, const Lock& lock);
 
 /// Begins the next update on `state`: version, time, and an op-less state after a lapsed close. Rule::none or what is wrong.
 [[nodiscard]] Rule begin_update(const Context& context, const Channel& channel, ChannelState& state, std::uint64_t version,

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "channel/state/channel_state.h"
@@ -132,14 +133,43 @@ struct Channel {
     [[nodiscard]] bool is_leader() const { return me == Party::A; }
 };
 
+/// Greatest distance of a lock's expiry from the update's own time, seconds.
+inline constexpr std::uint64_t kMaxLockSeconds = 30ULL * 24 * 3600;
+/// Greatest distance of a deadline of a withdrawal or close from the update's own time, seconds.
+inline constexpr std::uint64_t kMaxDeadlineSeconds = 7ULL * 24 * 3600;
+
+/// Prices that we trust ourselves, to judge the other side by (spec 5.9). What they say never changes a state, only what is refused.
+class OwnPrices {
+  public:
+    virtual ~OwnPrices() = default;
+    /// The newest of a feed; nothing where there is none, or only an old one.
+    [[nodiscard]] virtual std::optional<Price> price(const Feed& feed) const = 0;
+    /// What the chain would take from the channel's oracles for exactly that second; nothing where too few of their packages are at hand.
+    [[nodiscard]] virtual std::optional<Price> price_at(const Feed& feed, std::uint64_t time_s, const Terms& terms) const = 0;
+};
+
+/// What we take from the other side, by our own policy within what the protocol allows (spec 5.10).
+struct PeerLimits {
+    std::uint64_t max_lock_s = kMaxLockSeconds;          ///< greatest distance of a lock's expiry
+    std::uint64_t max_deadline_s = kMaxDeadlineSeconds;  ///< greatest distance of the deadline of a close or withdrawal
+    std::size_t max_locks = kMaxLocks;                   ///< open at a time, of those that the other side pays
+    Usd16 min_lock;                                      ///< least worth of a lock, at the state's marks
+};
+
+/// When preimages were registered on chain (block time, seconds), as far as we have seen.
+using Revealed = std::unordered_map<LockHash, std::uint64_t, FixedBytesHash>;
+
 /// The outside world as a step may know it. Nothing in the core reads a clock.
 struct Context {
     std::uint64_t now_ms = 0;
     std::uint64_t chain_time_s = 0;            ///< time of the newest block
     std::uint64_t confirmed_chain_time_s = 0;  ///< time of the newest confirmed block
-    bool halted = false;                       ///< emergency stop: sign nothing new
+    bool halted = false;                       ///< emergency stop: sign nothing new (spec 6.13)
+    bool locked = false;                       ///< the wallet is: sign only what is owed already (spec 6.13)
     std::uint32_t max_clock_skew_ms = 30'000;
-    const std::vector<LockHash>* revealed = nullptr;  ///< lock hashes whose preimage is registered on chain
+    const Revealed* revealed = nullptr;  ///< null: none
+    const OwnPrices* prices = nullptr;   ///< null: the other side is judged at the co-signed marks alone
+    PeerLimits limits;
 };
 
 // --- inputs ---------------------------------------------------------------------------------------------------------
@@ -197,9 +227,16 @@ using Input = std::variant<LocalOp, FromPeer, Flush, StateSigned, CloseSigned, C
 
 // --- effects, to be performed in order: everything persisted is durable before anything after it is sent --------------------
 
+/// Why a state is signed: what a wallet's policy must know of it, for the state itself does not say (spec 6.13).
+enum class SignReason : std::uint8_t {
+    business,    ///< whatever the user, market or peer wanted
+    obligation,  ///< only what was owed before, or pays us: is_obligation
+    voiding,     ///< an empty update, which ends the peer's choice to enforce what was refused
+};
 struct SignState {
     std::uint64_t version = 0;
     Digest digest;
+    SignReason reason = SignReason::business;
 };
 struct SignClose {
     Close close;

@@ -28,6 +28,15 @@ struct Fault {
     Rule rule = Rule::none;
 };
 
+/// The first op that a locked wallet or a halted node does not sign (spec 6.13).
+Fault find_business(const Turn& turn, const Update& update) {
+    if (!turn.context.halted && !turn.context.locked) return {};
+    for (std::size_t i = 0; i < update.ops.size(); ++i) {
+        if (const Rule rule = may_take(turn, update.ops[i]); rule != Rule::none) return {i, rule};
+    }
+    return {};
+}
+
 /// Neither far ahead of our clock nor far behind it: a leader that could put its time back would choose which funding rate counts for how long.
 bool time_in_band(const Context& context, std::uint64_t timestamp_ms) {
     const std::uint64_t now = context.now_ms;
@@ -82,7 +91,7 @@ void send_proposals(const Turn& turn) {
 
 void follower_local_op(const Turn& turn, const LocalOp& input) {
     Channel& channel = turn.channel;
-    Rule rule = may_operate(turn);
+    Rule rule = may_take(turn, {1, input.op});
     if (rule == Rule::none && channel.proposals.size() >= kMaxProposals) rule = Rule::queue_full;
     if (rule == Rule::none && !wire_decode<Op>(wire_encode(input.op))) rule = Rule::amount_out_of_range;  // the leader could not even read it
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
@@ -111,7 +120,8 @@ void follower_update(const Turn& turn, const Update& update, const std::vector<R
     Channel& channel = turn.channel;
     if (update.version <= channel.agreed.state.version) return;                      // sent again
     if (channel.rejected_from != 0 && update.base >= channel.rejected_from) return;  // built on what we refused
-    if (const Rule rule = may_operate(turn); rule != Rule::none) return reject(turn, update.version, kMaxOpsPerUpdate, rule);
+    if (const Rule rule = may_answer(turn); rule != Rule::none) return reject(turn, update.version, kMaxOpsPerUpdate, rule);
+    if (const Fault fault = find_business(turn, update); fault.rule != Rule::none) return reject(turn, update.version, fault.op, fault.rule);
     if (update.version <= channel.tip.version) return;  // sent again
     if (update.base != channel.tip.version) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::base_unknown);
     if (channel.pending.size() >= kWindow) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::window_full);
@@ -138,13 +148,16 @@ void follower_reject_unsigned(const Turn& turn, Rule rule) {
 void follower_flush(const Turn& turn) {
     Channel& channel = turn.channel;
     if (channel.connected) send_proposals(turn);
-    if (channel.pending.empty() || channel.awaiting_signature || may_operate(turn) != Rule::none) return;
+    if (channel.pending.empty() || channel.awaiting_signature || may_answer(turn) != Rule::none) return;
+    for (const PendingUpdate& pending : channel.pending) {  // it was taken before the wallet was locked or the node halted
+        if (const Fault fault = find_business(turn, pending.update); fault.rule != Rule::none) return follower_reject_unsigned(turn, fault.rule);
+    }
     PendingUpdate& last = channel.pending.back();
     if (!last.update.signature) return;  // the signature is due on the last of a burst; it is on its way
     last.digest = state_digest(last.after, channel.id, channel.separator);
     if (!signed_by_peer(channel, last.digest, *last.update.signature)) return follower_reject_unsigned(turn, Rule::bad_signature);
     channel.awaiting_signature = true;
-    turn.emit(SignState{last.update.version, last.digest});
+    turn.emit(SignState{last.update.version, last.digest, sign_reason(turn.context)});
 }
 
 void follower_signed(const Turn& turn, const StateSigned& input) {

@@ -92,7 +92,8 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
         if (bytes + size.bytes().size() > kMaxUpdateBytes) break;
         QueuedOp queued = std::move(channel.queue.front());
         channel.queue.pop_front();
-        Rule rule = check_in_doubt(pending.after, queued.entry.op, in_doubt);
+        Rule rule = turn.context.locked ? may_take(turn, queued.entry) : Rule::none;  // it waited while the wallet was locked
+        if (rule == Rule::none) rule = check_in_doubt(pending.after, queued.entry.op, in_doubt);
         if (rule == Rule::none) rule = apply_op(scope, pending.after, queued.entry);
         if (rule != Rule::none) {
             refuse(turn, queued, rule);
@@ -120,10 +121,11 @@ PendingUpdate next_update(const Turn& turn) {
 }  // namespace
 
 void leader_local_op(const Turn& turn, const LocalOp& input) {
-    Rule rule = may_operate(turn);
+    QueuedOp queued{{0, input.op}, input.local_id};
+    Rule rule = may_take(turn, queued.entry);
     if (rule == Rule::none && turn.channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
-    turn.channel.queue.push_back({{0, input.op}, input.local_id});
+    turn.channel.queue.push_back(std::move(queued));
 }
 
 void leader_propose(const Turn& turn, const Propose& propose, const std::vector<Rule>& verdicts) {
@@ -134,7 +136,7 @@ void leader_propose(const Turn& turn, const Propose& propose, const std::vector<
         if (number <= channel.last_proposal_seen || number <= channel.tip.proposals_done) continue;  // seen: sent again after a reconnection
         channel.last_proposal_seen = number;
         QueuedOp queued{{number, propose.ops[i]}, 0};
-        Rule rule = may_operate(turn);
+        Rule rule = may_take(turn, queued.entry);
         if (rule == Rule::none && i < verdicts.size()) rule = verdicts[i];
         if (rule == Rule::none && channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
         if (rule != Rule::none) {
@@ -147,9 +149,9 @@ void leader_propose(const Turn& turn, const Propose& propose, const std::vector<
 
 void leader_flush(const Turn& turn) {
     Channel& channel = turn.channel;
-    if (channel.awaiting_signature || may_operate(turn) != Rule::none) return;
+    if (channel.awaiting_signature || may_answer(turn) != Rule::none) return;
     const bool voiding = is_voiding(channel);
-    if (voiding ? !void_is_due(turn) : channel.queue.empty()) return;
+    if (voiding ? !void_is_due(turn) : channel.queue.empty() || turn.context.halted) return;
     if (!has_room(channel, voiding ? kWindow : kPipeline)) return;
     PendingUpdate pending = next_update(turn);
     const Rule rule = begin_update(turn.context, channel, pending.after, pending.update.version, pending.update.timestamp_ms);
@@ -164,7 +166,7 @@ void leader_flush(const Turn& turn) {
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
     channel.tip = pending.after;
     channel.awaiting_signature = true;
-    turn.emit(SignState{pending.update.version, pending.digest});
+    turn.emit(SignState{pending.update.version, pending.digest, sign_reason(turn.context)});
     channel.pending.push_back(std::move(pending));
 }
 
@@ -222,7 +224,7 @@ void leader_reject(const Turn& turn, const Reject& reject) {
         if (!p.is_void) channel.tip = p.after;
     }
     std::erase_if(channel.pending, [](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt
-    if (channel.status != Status::open) leader_drop_queue(turn, may_operate(turn));
+    if (channel.status != Status::open) leader_drop_queue(turn, may_answer(turn));
 }
 
 void leader_drop_queue(const Turn& turn, Rule rule) {

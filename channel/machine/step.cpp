@@ -21,7 +21,7 @@ void Turn::set_status(Status status) const {
     emit(StatusChanged{status});
 }
 
-Rule may_operate(const Turn& turn) {
+Rule may_answer(const Turn& turn) {
     const Channel& channel = turn.channel;
     switch (channel.status) {
         case Status::opening: return Rule::channel_not_open;
@@ -31,8 +31,18 @@ Rule may_operate(const Turn& turn) {
         case Status::closed: return Rule::channel_final;
         case Status::open: break;
     }
-    if (turn.context.halted) return Rule::node_halted;
     return channel.connected ? Rule::none : Rule::peer_disconnected;
+}
+
+Rule may_take(const Turn& turn, const OpEntry& entry) {
+    if (const Rule rule = may_answer(turn); rule != Rule::none) return rule;
+    if (turn.context.halted) return Rule::node_halted;
+    return turn.context.locked && !is_obligation(entry, turn.channel.me) ? Rule::wallet_locked : Rule::none;
+}
+
+SignReason sign_reason(const Context& context) {
+    if (context.halted) return SignReason::voiding;
+    return context.locked ? SignReason::obligation : SignReason::business;
 }
 
 std::uint64_t next_version(const Channel& channel) { return std::max(channel.tip.version, channel.highest_signed) + 1; }

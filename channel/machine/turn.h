@@ -24,8 +24,12 @@ struct Turn {
     void set_status(Status status) const;
 };
 
-/// Rule::none where new ops may be taken up, else why not.
-[[nodiscard]] Rule may_operate(const Turn& turn);
+/// Rule::none where the channel can go on at all, else why not; a locked wallet or a halted node does not matter here.
+[[nodiscard]] Rule may_answer(const Turn& turn);
+/// Rule::none where this op may be taken up now, else why not (spec 6.13).
+[[nodiscard]] Rule may_take(const Turn& turn, const OpEntry& entry);
+/// What a signature of now is for. The ops have passed may_take.
+[[nodiscard]] SignReason sign_reason(const Context& context);
 /// A version that nobody has used.
 [[nodiscard]] std::uint64_t next_version(const Channel& channel);
 /// Whether `signature` is the counterparty's on `digest`.

@@ -121,8 +121,16 @@ struct CloseOp {
     bool operator==(const CloseOp&) const = default;
 };
 
+/// Closes the whole position on an expired instrument at its payoff (spec 5.11).
+struct ExpireOp {
+    Feed instrument;
+    Price price;  ///< of the underlying at expiry, as attested
+    static constexpr auto fields() { return std::make_tuple(field("instrument", &ExpireOp::instrument), field("price", &ExpireOp::price)); }
+    bool operator==(const ExpireOp&) const = default;
+};
+
 /// The index in this list is the op's type on the wire: append only.
-using Op = std::variant<PayOp, SwapOp, TradeOp, MarkOp, LockOp, FulfilOp, CancelOp, LiquidateOp, TermsOp, WithdrawOp, CloseOp>;
+using Op = std::variant<PayOp, SwapOp, TradeOp, MarkOp, LockOp, FulfilOp, CancelOp, LiquidateOp, TermsOp, WithdrawOp, CloseOp, ExpireOp>;
 
 /// "pay", "swap", … as in the RPC.
 [[nodiscard]] std::string_view op_name(const Op& op);

@@ -160,6 +160,7 @@ struct OpWriter {
         return {{"party", party_name(op.party)}, {"asset", symbol(op.asset)}, {"total", units(op.total, op.asset)}, {"deadline", op.deadline * 1000}};
     }
     Json operator()(const CloseOp& op) const { return {{"deadline", op.deadline * 1000}}; }
+    Json operator()(const ExpireOp& op) const { return {{"instrument", feed_name(op.instrument)}, {"price", price_text(op.price)}}; }
 };
 
 }  // namespace

@@ -186,7 +186,7 @@ Json margin_json(const ApiContext& context, const Json& params) {
 }
 
 Json prices_json(const ApiContext& context, const Json& params) {
-    PriceBook& book = context.market.prices();
+    PriceBook& book = context.market.book();
     std::vector<Feed> feeds;
     if (params.contains("feeds")) {
         for (const Json& name : params.at("feeds")) feeds.push_back(read_feed(name, "feeds"));

@@ -146,25 +146,56 @@ std::vector<const OwnInvoice*> Payments::invoices() const {
     return out;
 }
 
-/// A lock that pays one of our open invoices in full is fulfilled; any other is let go, so that the payer need not wait for its expiry.
-void Payments::on_lock(const Channel& channel, const LockOp& op) {
-    const Lock& lock = op.lock;
-    const auto it = m_owned.find(lock.hash);
-    const bool known = it != m_owned.end() && it->second.invoice.status == InvoiceStatus::open &&
-                       channel.terms.assets[lock.asset].token == it->second.invoice.invoice.token &&
-                       lock.amount.abs() >= it->second.invoice.invoice.amount && m_node.now_ms() < it->second.invoice.invoice.expires_ms;
-    const Op answer = known ? Op(FulfilOp{lock.hash, it->second.preimage}) : Op(CancelOp{lock.hash});
-    m_node.submit_op(channel.id, answer, [id = channel.id](Rule rule) { LOG_WARN("lock not resolved", {"channel", id}, {"rule", rule}); });
+Rule judge_invoice_lock(const Terms& terms, const Lock& lock, const OwnInvoice* own, std::uint64_t now_ms) {
+    if (own == nullptr || lock.asset >= terms.assets.size()) return Rule::lock_unexplained;
+    const Invoice& invoice = own->invoice;
+    if (terms.assets[lock.asset].token != invoice.token || lock.amount.abs() < invoice.amount) return Rule::lock_unexplained;
+    if (own->status == InvoiceStatus::paid) return Rule::invoice_paid;
+    return now_ms < invoice.expires_ms ? Rule::none : Rule::invoice_expired;
 }
+
+void Payments::judge(const Channel& channel, std::span<const OpEntry> ops, std::vector<Rule>& verdicts) const {
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+        const auto* op = std::get_if<LockOp>(&ops[i].op);
+        if (op == nullptr || verdicts[i] != Rule::none || ops[i].origin() == channel.me) continue;
+        const auto own = m_owned.find(op->lock.hash);
+        verdicts[i] = judge_invoice_lock(channel.terms, op->lock, own == m_owned.end() ? nullptr : &own->second.invoice, m_node.now_ms());
+    }
+}
+
+/// A lock that pays one of our open invoices is fulfilled, for when it was taken the invoice had not expired; any other is let go, so that
+/// the payer need not wait for its expiry.
+void Payments::answer_lock(const Channel& channel, const Lock& lock) {
+    if (payer_of(lock) == channel.me || !m_answering.emplace(channel.id, lock.hash).second) return;
+    const auto it = m_owned.find(lock.hash);
+    const bool known = it != m_owned.end() && judge_invoice_lock(channel.terms, lock, &it->second.invoice, 0) == Rule::none;
+    const Op answer = known ? Op(FulfilOp{lock.hash, it->second.preimage}) : Op(CancelOp{lock.hash});
+    m_node.submit_op(channel.id, answer, [this, id = channel.id, hash = lock.hash](Rule rule) {
+        LOG_WARN("lock not resolved", {"channel", id}, {"rule", rule});
+        m_answering.erase({id, hash});
+        m_again.insert(id);
+    });
+}
+
+void Payments::answer_locks(const Channel& channel) {
+    if (channel.status != Status::open || !channel.connected) return;
+    const ChannelState& state = channel.agreed.state;
+    for (const LockEntry& entry : state.locks) answer_lock(channel, entry.lock);
+}
+
+void Payments::on_status(const Channel& channel) { answer_locks(channel); }
 
 void Payments::on_agreed(const Channel& channel, const OpAgreed& op) {
     if (const auto* lock = std::get_if<LockOp>(&op.entry.op)) {
-        if (payer_of(lock->lock) != channel.me) on_lock(channel, *lock);
-        return;
+        return answer_lock(channel, lock->lock);
     }
-    if (const auto* cancel = std::get_if<CancelOp>(&op.entry.op)) return finish(cancel->hash, Unexpected{fault(Rule::lock_expired)});
+    if (const auto* cancel = std::get_if<CancelOp>(&op.entry.op)) {
+        m_answering.erase({channel.id, cancel->hash});
+        return finish(cancel->hash, Unexpected{fault(Rule::lock_expired)});
+    }
     const auto* fulfil = std::get_if<FulfilOp>(&op.entry.op);
     if (fulfil == nullptr) return;
+    m_answering.erase({channel.id, fulfil->hash});
     if (const auto it = m_owned.find(fulfil->hash); it != m_owned.end() && op.entry.origin() == channel.me) {
         it->second.invoice.status = InvoiceStatus::paid;
         m_node.persist([text = it->second.invoice.text, id = channel.id, version = op.version, index = op.index](Database& db) {
@@ -187,6 +218,11 @@ void Payments::on_tick(std::uint64_t now_ms) {
         if (now_ms >= waiting.until_ms) late.push_back(hash);
     }
     for (const LockHash& hash : late) finish(hash, m_waiting.at(hash).payment);
+    if (m_again.empty() || now_ms < m_again_ms) return;
+    m_again_ms = now_ms + kAnswerAgainMs;
+    for (const ChannelId& id : std::exchange(m_again, {})) {
+        if (const Channel* channel = m_node.find(id)) answer_locks(*channel);
+    }
 }
 
 }  // namespace hedgerow::daemon

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "daemon/node/node.h"
 
@@ -34,6 +35,11 @@ struct OwnInvoice {
     InvoiceStatus status = InvoiceStatus::open;
 };
 
+/// Whether a lock that pays us is one that our invoice asked for: Rule::none; lock_unexplained where none did (null), or where asset or amount
+/// are not what it says; invoice_paid; invoice_expired (spec 5.10).
+[[nodiscard]] channel::Rule judge_invoice_lock(const channel::Terms& terms, const channel::Lock& lock, const OwnInvoice* invoice,
+                                               std::uint64_t now_ms);
+
 struct PaymentResult {
     std::string id;
     std::string status;  ///< "done", "pending"
@@ -47,6 +53,7 @@ struct PaymentResult {
 class Payments {
   public:
     static constexpr std::size_t kMaxOpenInvoices = 100'000;
+    static constexpr std::uint64_t kAnswerAgainMs = 5'000;  ///< a lock whose fulfilment or cancellation was refused
     static constexpr std::uint64_t kInvoiceWaitMs = 20'000;  ///< for the preimage; after it the payment is reported pending
 
     explicit Payments(Node& node);
@@ -60,6 +67,10 @@ class Payments {
     [[nodiscard]] Result<OwnInvoice> create(const channel::Address& token, channel::Amount amount, const std::string& memo, std::uint64_t expiry_s);
     [[nodiscard]] std::vector<const OwnInvoice*> invoices() const;  ///< oldest first
 
+    /// The verdict on locks towards us among a peer's ops, where there is none yet.
+    void judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops, std::vector<channel::Rule>& verdicts) const;
+    /// Locks that a stop, or the loss of the peer, left unanswered are answered.
+    void on_status(const channel::Channel& channel);
     /// Every op that both have signed: locks that pay an invoice are fulfilled, others let go.
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op);
     void on_tick(std::uint64_t now_ms);
@@ -75,12 +86,16 @@ class Payments {
         channel::Preimage preimage;
     };
     void load();
-    void on_lock(const channel::Channel& channel, const channel::LockOp& op);
+    void answer_locks(const channel::Channel& channel);
+    void answer_lock(const channel::Channel& channel, const channel::Lock& lock);
     void finish(const channel::LockHash& hash, Result<PaymentResult> result);
 
     Node& m_node;
     std::map<channel::LockHash, Owned> m_owned;
     std::map<channel::LockHash, Waiting> m_waiting;
+    std::set<std::pair<channel::ChannelId, channel::LockHash>> m_answering;  ///< locks whose fulfilment or cancellation is under way
+    std::set<channel::ChannelId> m_again;                                    ///< where one was refused
+    std::uint64_t m_again_ms = 0;
 };
 
 [[nodiscard]] std::string payment_id(const channel::ChannelId& channel, std::uint64_t version, std::uint16_t index);

@@ -69,6 +69,7 @@ struct App::Impl {
           dispatcher(dispatcher_options(node.loop())) {
         node.set_market(&hooks);
         node.set_packages(&packages);
+        market.set_fetch([this](const channel::Feed& feed, std::uint64_t time_s) { packages.fetch(feed, time_s); });
         bind_methods(dispatcher, {node, market, payments});
         start_oracles(config);
         server = std::make_unique<rpc::RpcServer>(rpc_options(config), dispatcher);

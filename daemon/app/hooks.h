@@ -10,14 +10,20 @@ class Hooks final : public MarketHooks {
   public:
     Hooks(Market& market, Payments& payments) : m_market(market), m_payments(payments) {}
     std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops, std::uint64_t now_ms) override {
-        return m_market.judge(channel, ops, now_ms);
+        std::vector<channel::Rule> verdicts = m_market.judge(channel, ops, now_ms);
+        m_payments.judge(channel, ops, verdicts);
+        return verdicts;
     }
+    [[nodiscard]] const channel::OwnPrices* prices() const override { return m_market.prices(); }
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override {
         m_market.on_agreed(channel, op);
         m_payments.on_agreed(channel, op);
     }
     void on_state(const channel::Channel& channel) override { m_market.on_state(channel); }
-    void on_status(const channel::Channel& channel) override { m_market.on_status(channel); }
+    void on_status(const channel::Channel& channel) override {
+        m_market.on_status(channel);
+        m_payments.on_status(channel);
+    }
     void on_funds(const channel::Channel& channel) override { m_market.on_funds(channel); }
     void on_market_message(const channel::Channel& channel, const channel::PeerMessage& message) override {
         m_market.on_market_message(channel, message);

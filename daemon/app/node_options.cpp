@@ -64,6 +64,7 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     for (const PeerUri& peer : config.network.peers) out.peers.push_back(format_peer_uri(peer));
     for (const AssetConfig& asset : config.assets) out.assets.push_back({asset.symbol, asset.token, asset.decimals, asset.feed, asset.haircut_bps});
     out.opening = opening_policy(config, registry);
+    out.limits = {config.channel.max_lock_s, config.channel.max_deadline_s, config.channel.max_locks, config.channel.min_lock};
     for (const OracleAddress& oracle : config.oracle.endpoints) out.oracle_history_urls.push_back(oracle.http);
     out.accept_stale_database = config.accept_stale_database;
     return out;

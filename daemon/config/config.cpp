@@ -211,6 +211,8 @@ std::string dump_config(const Config& config) {
     for (const OracleAddress& oracle : config.oracle.endpoints) line("oracle", oracle.publish + "," + oracle.http);
     line("dispute-period", config.channel.dispute_period_s);
     line("price-slot", config.channel.price_slot_s);
+    line("max-lock-expiry", config.channel.max_lock_s);
+    line("max-close-deadline", config.channel.max_deadline_s);
     line("maker", config.maker.enabled);
     line("password-source", !config.wallet.password_file.empty()         ? "file"
                             : !config.wallet.password_credential.empty() ? "credential"

@@ -68,6 +68,10 @@ struct ChannelConfig {
     std::uint32_t price_grace_s = 0;
     channel::Amount stale_penalty;      ///< proposed, of the first asset
     channel::Amount max_stale_penalty;  ///< accepted
+    std::uint32_t max_lock_s = 0;
+    std::uint32_t max_locks = 0;
+    channel::Usd16 min_lock;
+    std::uint32_t max_deadline_s = 0;
 };
 
 struct MarketConfig {

@@ -119,6 +119,21 @@ constexpr Option kOptions[] = {
     {kChannels, "max-stale-penalty", "AMOUNT", "", false, "The greatest that is accepted (default: ten times the proposed)",
      [](Draft& d, View t) { d.max_stale_penalty = t; return Problem(); }},
 
+    {kChannels, "max-lock-expiry", "SECONDS", "86400", false, "Longest lock taken from a peer: a settlement waits for it (60 to 2592000)",
+     [](Draft& d, View t) { return read_number(t, d.config.channel.max_lock_s, 60, 30 * kDayS); }},
+    {kChannels, "max-peer-locks", "N", "64", false, "Most locks of one peer open at a time in a channel (0 to 256)",
+     [](Draft& d, View t) { return read_number(t, d.config.channel.max_locks, 0, channel::kMaxLocks); }},
+    {kChannels, "min-lock", "USD", "0.01", false, "Least worth of a lock taken from a peer",
+     [](Draft& d, View t) {
+         channel::Int128 value = 0;
+         auto problem = read_decimal(t, kUsd16Decimals, false, value);
+         if (!problem) d.config.channel.min_lock = channel::Usd16::from_raw(value);
+         return problem;
+     }},
+    {kChannels, "max-close-deadline", "SECONDS", "7200", false,
+     "Longest that a peer's close or withdrawal may stay open: nothing else is signed after a close until then (60 to 604800)",
+     [](Draft& d, View t) { return read_number(t, d.config.channel.max_deadline_s, 60, 7 * kDayS); }},
+
     {kRisk, "risk-class", "UNDERLYING,INITIAL,MAINTENANCE,PENALTY,LOT", "", true,
      "Margin of everything on one underlying, basis points of notional, and what a liquidated party loses; LOT: least close-out. "
      "Without any, the instrument file's rates are proposed",

@@ -1,6 +1,8 @@
 #include "daemon/market/ledger.h"
 
 #include "channel/market/convert.h"
+#include "channel/market/instrument.h"
+#include "channel/market/payoff.h"
 #include "daemon/node/node.h"
 
 namespace hedgerow::daemon {
@@ -68,6 +70,14 @@ std::optional<Ledger::Fill> Ledger::fill_of(const Channel& channel, const OpEntr
         fill.record.instrument = liquidate->instrument;
         fill.record.quantity = ours(liquidate->quantity);
         fill.record.price = liquidate->price;
+    } else if (const auto* expire = std::get_if<ExpireOp>(&entry.op)) {
+        const auto definition = parse_instrument(feed_name(expire->instrument));
+        const auto held = m_positions.find({channel.id, expire->instrument});
+        if (!definition || held == m_positions.end() || held->second.quantity.is_zero()) return std::nullopt;
+        fill.record.kind = "expiry";
+        fill.record.instrument = expire->instrument;
+        fill.record.quantity = -held->second.quantity;
+        fill.record.price = payoff(definition->kind, definition->strike, expire->price);
     } else {
         return std::nullopt;
     }

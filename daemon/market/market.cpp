@@ -52,14 +52,10 @@ Market::Market(Node& node, PriceBook& prices, Registry registry, MarketOptions o
       m_prices(prices),
       m_registry(std::move(registry)),
       m_options(std::move(options)),
+      m_fresh(prices, [&node] { return node.now_ms(); }),
       m_ledger(node),
-      m_risk(node, m_options, [this](const Feed& feed) { return price_of(feed); }) {
+      m_risk(node, m_options, m_fresh) {
     for (const Channel* channel : m_node.channels()) m_ledger.load(*channel);
-}
-
-std::optional<Price> Market::price_of(const Feed& feed) const {
-    const auto median = m_prices.median(feed, m_node.now_ms());
-    return median ? std::optional(median->price) : std::nullopt;
 }
 
 QuoteId Market::fresh_id() const {
@@ -366,6 +362,7 @@ void Market::on_status(const Channel& channel) {
 }
 
 void Market::on_prices() {
+    m_fresh.forget();
     for (const Channel* channel : m_node.channels()) m_risk.check(*channel, m_node.now_ms());
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "daemon/market/fresh_prices.h"
 #include "daemon/market/ledger.h"
 #include "daemon/market/risk_monitor.h"
 #include "daemon/node/market_hooks.h"
@@ -18,7 +19,7 @@ class Market final : public MarketHooks {
 
     // --- for the RPC ----------------------------------------------------------------------------------------------------
     [[nodiscard]] const channel::Registry& registry() const { return m_registry; }
-    [[nodiscard]] PriceBook& prices() { return m_prices; }
+    [[nodiscard]] PriceBook& book() { return m_prices; }
     /// Positive quantity: we buy. Answers with the peer's firm price: instrument_unknown, price_off_tick, …, quote_unavailable, timeout.
     void ask_trade(const channel::ChannelId& id, const channel::Feed& instrument, channel::Quantity quantity, Answer<QuoteInfo> done);
     void ask_swap(const channel::ChannelId& id, const SwapAsk& ask, Answer<QuoteInfo> done);
@@ -31,10 +32,13 @@ class Market final : public MarketHooks {
                                                                              channel::Quantity size, std::uint64_t valid_ms);
     [[nodiscard]] MarginInfo margin(const channel::Channel& channel) const;
     [[nodiscard]] Ledger& ledger() { return m_ledger; }
+    /// Before run(): how packages of a past second are asked for, for positions that expired.
+    void set_fetch(Expiries::Fetch fetch) { m_risk.set_fetch(std::move(fetch)); }
 
     // --- MarketHooks ------------------------------------------------------------------------------------------------------
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops,
                                                    std::uint64_t now_ms) override;
+    [[nodiscard]] const channel::OwnPrices* prices() const override { return &m_fresh; }
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override;
     void on_state(const channel::Channel& channel) override;
     void on_status(const channel::Channel& channel) override;
@@ -54,7 +58,6 @@ class Market final : public MarketHooks {
     };
     static constexpr std::size_t kMaxWaiting = 4'096;
 
-    [[nodiscard]] std::optional<channel::Price> price_of(const channel::Feed& feed) const;
     [[nodiscard]] channel::Rule judge_op(const channel::Channel& channel, const channel::Op& op, std::uint64_t now_ms);
     [[nodiscard]] channel::Rule judge_price(const channel::Feed& feed, channel::Price price, std::uint64_t now_ms) const;
     [[nodiscard]] channel::Rule judge_mark(const channel::Channel& channel, const channel::MarkOp& op, std::uint64_t now_ms) const;
@@ -73,6 +76,7 @@ class Market final : public MarketHooks {
     PriceBook& m_prices;
     const channel::Registry m_registry;
     const MarketOptions m_options;
+    FreshPrices m_fresh;
     QuoteBook m_issued;
     QuoteBook m_received;
     std::map<channel::QuoteId, Waiting> m_waiting;  ///< by request

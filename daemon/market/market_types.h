@@ -46,7 +46,7 @@ struct TradeRecord {
     std::uint64_t version = 0;
     std::uint16_t index = 0;
     std::uint64_t time_ms = 0;
-    std::string kind;            ///< "trade", "swap" or "liquidation"
+    std::string kind;            ///< "trade", "liquidation" or "expiry"
     channel::Feed instrument;    ///< of a swap: zero
     channel::Quantity quantity;
     channel::Price price;

@@ -52,24 +52,27 @@ std::string_view margin_status_name(MarginStatus status) {
     return "unknown";
 }
 
+RiskMonitor::RiskMonitor(Node& node, const MarketOptions& options, const OwnPrices& prices) : m_node(node), m_options(options), m_prices(prices) {}
+
 void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
     if (channel.status != Status::open) return;
     Watched& watched = m_channels[channel.id];
     if (!channel.tip.positions.empty()) watch_own_margin(channel, watched, now_ms);
-    if (!channel.connected || m_node.halted() || m_node.wallet_locked()) return;
+    if (!channel.connected || m_node.halted()) return;  // a locked wallet goes on defending
     bool urgent = false;
     if (!channel.agreed.state.positions.empty()) {
         const Context at = m_node.context();
-        const MarketAccount theirs(at, channel, channel.agreed.state, other(channel.me), m_price_of);
+        const MarketAccount theirs(at, channel, channel.agreed.state, other(channel.me), m_prices);
         urgent = theirs.margin().breaches_maintenance();
     }
+    settle_expired(channel, watched, now_ms);
     mark_feeds(channel, watched, now_ms, urgent);
     if (urgent && !watched.liquidating) liquidate(channel, watched, now_ms);
 }
 
 void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
     const Context at = m_node.context();
-    const MarketAccount ours(at, channel, channel.tip, channel.me, m_price_of);
+    const MarketAccount ours(at, channel, channel.tip, channel.me, m_prices);
     const MarginStatus status = status_of(ours.margin());
     if (status == watched.status) return;
     if (status > watched.status && watched.status == MarginStatus::ok) {
@@ -85,14 +88,14 @@ void RiskMonitor::mark_feeds(const Channel& channel, Watched& watched, std::uint
     const std::uint64_t interval = channel.is_leader() ? m_options.mark_interval_ms : 5ULL * m_options.mark_interval_ms;
     for (const MarkedFeed& marked : marked_feeds(channel)) {
         FeedMark& last = watched.marks[marked.feed];
-        const auto price = m_price_of(marked.feed);
+        const auto price = m_prices.price(marked.feed);
         if (!price || last.under_way) continue;
         const bool moved = moved_by(marked.mark, *price, m_options.mark_move_bps) && (channel.is_leader() || urgent);
         const bool due = !marked.underlying.is_zero() && now_ms - std::min(now_ms, last.since_ms) >= interval;
         if (!moved && !(due && *price != marked.mark) && !(urgent && *price != marked.mark)) continue;
         MarkOp op{marked.feed, *price, {}};
         if (!marked.underlying.is_zero()) {
-            const auto index = m_price_of(marked.underlying);
+            const auto index = m_prices.price(marked.underlying);
             if (!index) continue;
             op.index = *index;
         }
@@ -113,13 +116,20 @@ void RiskMonitor::mark(const Channel& channel, Watched& watched, const MarkOp& o
     });
 }
 
+void RiskMonitor::settle_expired(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
+    for (const ExpireOp& op : watched.expiries.due(channel, now_ms, m_prices, m_fetch)) {
+        m_node.submit_op(channel.id, op, [id = channel.id, instrument = op.instrument](Rule rule) {
+            LOG_INFO("expiry refused", {"channel", id}, {"instrument", feed_name(instrument)}, {"rule", rule});
+        });
+    }
+}
+
 /// At the marks that both have signed: the newest mark goes first, then what is in breach is closed, largest notional first.
 void RiskMonitor::liquidate(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
     const ChannelState& state = channel.agreed.state;
     const Party victim = other(channel.me);
     const Context at = m_node.context();
-    const PriceOf at_marks = [](const Feed&) { return std::optional<Price>(); };
-    const MarketAccount account(at, channel, state, victim, at_marks);
+    const MarketAccount account(at, channel, state, victim, NoPrices());
     if (!account.margin().breaches_maintenance()) return;  // at the oracles' price only: the mark is on its way
     std::size_t largest = 0;
     for (std::size_t i = 1; i < state.positions.size(); ++i) {
@@ -161,6 +171,9 @@ void RiskMonitor::on_agreed(const Channel& channel, const OpAgreed& op) {
         FeedMark& last = watched.marks[mark->feed];
         last.since_ms = m_node.now_ms();
         if (op.local_id != 0) last.under_way = false;
+    } else if (const auto* expire = std::get_if<ExpireOp>(&op.entry.op)) {
+        watched.expiries.done(expire->instrument);
+        watched.marks.erase(expire->instrument);
     } else if (std::holds_alternative<LiquidateOp>(op.entry.op)) {
         if (op.local_id != 0) {
             watched.liquidating = false;
@@ -173,7 +186,7 @@ void RiskMonitor::on_agreed(const Channel& channel, const OpAgreed& op) {
 MarginInfo RiskMonitor::margin(const Channel& channel) const {
     MarginInfo out;
     const Context at = m_node.context();
-    const MarketAccount account(at, channel, channel.agreed.state, channel.me, m_price_of);
+    const MarketAccount account(at, channel, channel.agreed.state, channel.me, m_prices);
     out.margin = account.margin();
     out.status = status_of(out.margin);
     if (const auto it = m_channels.find(channel.id); it != m_channels.end()) {

@@ -3,17 +3,19 @@
 #include <map>
 
 #include "daemon/market/account.h"
+#include "daemon/market/expiries.h"
 #include "daemon/market/market_types.h"
 
 namespace hedgerow::daemon {
 
 class Node;
 
-/// Marks open positions to the oracles, calls margin, and liquidates a counterparty below maintenance; one that does not let itself be
+/// Marks open positions to the oracles, settles expired ones, calls margin, and liquidates a counterparty below maintenance; one that does not let itself be
 /// liquidated is challenged on chain (DESIGN 6). One op of each purpose is under way per channel at a time.
 class RiskMonitor {
   public:
-    RiskMonitor(Node& node, const MarketOptions& options, PriceOf price_of) : m_node(node), m_options(options), m_price_of(std::move(price_of)) {}
+    RiskMonitor(Node& node, const MarketOptions& options, const channel::OwnPrices& prices);
+    void set_fetch(Expiries::Fetch fetch) { m_fetch = std::move(fetch); }
 
     /// Looks at a channel again: after a new price, a new state, or some time.
     void check(const channel::Channel& channel, std::uint64_t now_ms);
@@ -29,6 +31,7 @@ class RiskMonitor {
     };
     struct Watched {
         std::map<channel::Feed, FeedMark> marks;
+        Expiries expiries;
         bool liquidating = false;
         std::uint32_t refusals = 0;           ///< of liquidations, in a row
         std::uint64_t refused_since_ms = 0;
@@ -41,12 +44,14 @@ class RiskMonitor {
     void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void mark_feeds(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent);
     void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op, std::uint64_t now_ms);
+    void settle_expired(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void liquidate(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void liquidation_refused(const channel::ChannelId& id, channel::Rule rule);
 
     Node& m_node;
     const MarketOptions& m_options;
-    PriceOf m_price_of;
+    const channel::OwnPrices& m_prices;
+    Expiries::Fetch m_fetch;
     std::map<channel::ChannelId, Watched> m_channels;
 };
 

@@ -12,8 +12,18 @@ using channel::ChannelId;
 using channel::Party;
 
 namespace {
-constexpr std::size_t kMaxRevealed = 1'000'000;  // in memory; the oldest go first, long past their locks' expiry
+/// In memory; beyond, the older half goes, long past its locks' expiry.
+constexpr std::size_t kMaxRevealed = 1'000'000;
+
+void forget_older_half(channel::Revealed& revealed) {
+    std::vector<std::uint64_t> times;
+    times.reserve(revealed.size());
+    for (const auto& [hash, time_s] : revealed) times.push_back(time_s);
+    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    std::erase_if(revealed, [&](const auto& entry) { return entry.second <= *middle; });
 }
+}  // namespace
 
 std::optional<std::uint8_t> asset_index(const channel::Terms& terms, const channel::Address& token) {
     for (std::size_t i = 0; i < terms.assets.size(); ++i) {
@@ -78,8 +88,8 @@ void ChainEvents::responded(const wallet::Responded& event) {
 }
 
 void ChainEvents::revealed(const wallet::Revealed& event, std::uint64_t time_s) {
-    if (m_parts.revealed.size() >= kMaxRevealed) m_parts.revealed.erase(m_parts.revealed.begin());
-    m_parts.revealed.push_back(event.hash);
+    if (m_parts.revealed.size() >= kMaxRevealed) forget_older_half(m_parts.revealed);
+    m_parts.revealed[event.hash] = time_s;
     m_parts.outbox.persist([event, time_s](Database& db) {
         put_revealed(db, event.hash, time_s);
         put_preimage(db, event.hash, event.preimage);
@@ -128,7 +138,7 @@ void ChainEvents::rolled_back(const ChainEvent& event, bool was_confirmed) {
             } else if constexpr (std::is_same_v<E, wallet::Deposited> || std::is_same_v<E, wallet::Withdrawn>) {
                 if (was_confirmed) ask_holdings(e.channel_id);
             } else if constexpr (std::is_same_v<E, wallet::Revealed>) {
-                std::erase(m_parts.revealed, e.hash);
+                m_parts.revealed.erase(e.hash);
                 m_parts.outbox.persist([hash = e.hash](Database& db) { delete_revealed(db, hash); });
             } else if constexpr (std::is_same_v<E, wallet::Closed> || std::is_same_v<E, wallet::Settled>) {
                 // Deeper than every confirmation: the transaction may be mined again; the operator must look.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "channel/machine/apply.h"
 #include "daemon/node/peer_manager.h"
 
 namespace hedgerow::daemon {
@@ -34,6 +35,7 @@ Rule judge_without_market(const channel::Op& op) {
     if (std::holds_alternative<channel::TradeOp>(op)) return Rule::trade_not_authorised;
     if (std::holds_alternative<channel::MarkOp>(op) || std::holds_alternative<channel::LiquidateOp>(op))
         return Rule::price_missing;
+    if (std::holds_alternative<channel::ExpireOp>(op)) return Rule::expiry_price_missing;
     if (std::holds_alternative<channel::TermsOp>(op)) return Rule::terms_not_authorised;
     return Rule::none;
 }
@@ -253,9 +255,18 @@ std::vector<Rule> ChannelManager::judge(const Channel& channel, const PeerMessag
     }
     std::vector<Rule> verdicts;
     for (const channel::OpEntry& entry : ops) {
-        verdicts.push_back(entry.origin() == channel.me ? Rule::none : judge_without_market(entry.op));
+        Rule verdict = entry.origin() == channel.me ? Rule::none : judge_without_market(entry.op);
+        const auto* lock = std::get_if<channel::LockOp>(&entry.op);
+        const bool theirs = lock != nullptr && entry.origin() != channel.me;
+        if (theirs && !find_preimage(m_parts.reader, lock->lock.hash)) verdict = Rule::lock_unexplained;
+        verdicts.push_back(verdict);
     }
     return verdicts;
+}
+
+/// What a locked wallet goes on with: marks, close-outs and the fulfilment of locks that pay us (spec 6.13).
+bool ChannelManager::owed(const Entry& e, const channel::Op& op) {
+    return channel::is_obligation({e.channel.is_leader() ? 0U : 1U, op}, e.channel.me);
 }
 
 void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
@@ -264,7 +275,7 @@ void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const Cl
     if (!ref.empty() && m_local.answered_before(ref, id, op, done)) return;
     // A reference that we do not know may have been used in what was lost.
     if (!ref.empty() && LocalOps::may_have_forgotten(e->channel)) return done(channel::Unexpected{LocalOps::forgotten()});
-    if (m_parts.keys->locked()) return done(refused(Rule::wallet_locked));
+    if (m_parts.keys->locked() && !owed(*e, op)) return done(refused(Rule::wallet_locked));
     if (m_local.full()) return done(refused(Rule::queue_full));
     const channel::LocalId local = m_local.begin(id, op, ref, std::move(done));
     feed(*e, channel::LocalOp{local, op});
@@ -276,7 +287,7 @@ channel::LocalId ChannelManager::submit(const ChannelId& id, const channel::Op& 
     Rule rule = Rule::none;
     if (e == nullptr)
         rule = Rule::channel_unknown;
-    else if (m_parts.keys->locked())
+    else if (m_parts.keys->locked() && !owed(*e, op))
         rule = Rule::wallet_locked;
     else if (m_local.full())
         rule = Rule::queue_full;

@@ -76,6 +76,7 @@ class ChannelManager {
     void feed(Entry& entry, const channel::Input& input);
     void touch(Entry& entry);
     void recover(Entry& entry);
+    [[nodiscard]] static bool owed(const Entry& entry, const channel::Op& op);
     Entry& insert(channel::Channel channel, std::uint32_t signer_index, channel::ByteView record);
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
                                                    const channel::PeerMessage& message) const;

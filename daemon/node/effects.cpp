@@ -31,7 +31,7 @@ void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
     channel::Channel& c = e.channel;
     ASSERT(!c.pending.empty() && c.pending.back().update.version == effect.version &&
            c.pending.back().digest == effect.digest);
-    const auto signature = m_parts.keys->sign_state(c, c.pending.back().after);
+    const auto signature = m_parts.keys->sign_state(c, c.pending.back().after, effect.reason);
     if (!signature) signing_refused(c, signature.error());
     store_record(e, signature->record);
     e.nets.clear();

@@ -57,7 +57,8 @@ std::vector<HistoryItem> items_of(const UpdateRow& row, const Net& before, bool 
 
 bool moves_more(const channel::Op& op) {
     return std::holds_alternative<channel::TradeOp>(op) || std::holds_alternative<channel::MarkOp>(op) ||
-           std::holds_alternative<channel::FulfilOp>(op) || std::holds_alternative<channel::LiquidateOp>(op);
+           std::holds_alternative<channel::FulfilOp>(op) || std::holds_alternative<channel::LiquidateOp>(op) ||
+           std::holds_alternative<channel::ExpireOp>(op);
 }
 
 Net direct_effect(const channel::Op& op, std::size_t assets) {

@@ -35,8 +35,8 @@ Rule NodeKeys::add_channel(const channel::Channel& channel, std::uint32_t signer
 }
 
 Expected<PolicySignature, Rule> NodeKeys::sign_state(const channel::Channel& channel,
-                                                     const channel::ChannelState& state) {
-    const auto signature = m_keyring.policy().sign_state(channel.id, state);
+                                                     const channel::ChannelState& state, channel::SignReason reason) {
+    const auto signature = m_keyring.policy().sign_state(channel.id, state, reason);
     if (!signature) return Unexpected{signature.error()};
     return PolicySignature{signature->signature, wallet::encode_record(signature->record)};
 }

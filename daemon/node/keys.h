@@ -37,7 +37,8 @@ class NodeKeys {
                                             channel::ByteView record);
     // The policy judges what is typed, not a digest.
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_state(const channel::Channel& channel,
-                                                                               const channel::ChannelState& state);
+                                                                               const channel::ChannelState& state,
+                                                                               channel::SignReason reason);
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_close(const channel::Close& close);
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_withdraw(const channel::Withdraw& withdraw);
     /// The record to store after a change of status; empty where it does not change.

@@ -21,6 +21,10 @@ class MarketHooks {
                                                            std::span<const channel::OpEntry> ops,
                                                            std::uint64_t now_ms) = 0;
 
+    /// Prices that the core may judge the other side by (spec 5.9); null: none, it is judged at the co-signed marks. Valid as long
+    /// as the hooks.
+    [[nodiscard]] virtual const channel::OwnPrices* prices() const { return nullptr; }
+
     /// Every op of every version that both have signed, ours and the peer's, in order, once each since start.
     virtual void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) = 0;
     /// `channel.agreed` is a newer state.
@@ -39,7 +43,7 @@ class MarketHooks {
 
 /// The verdicts of a node without a market: payments, locks, withdrawals and closes pass (the core judges them), what
 /// needs an opinion on prices or terms is refused: swap_not_authorised, trade_not_authorised, price_missing (marks,
-/// liquidations), terms_not_authorised.
+/// liquidations), expiry_price_missing, terms_not_authorised.
 [[nodiscard]] channel::Rule judge_without_market(const channel::Op& op);
 
 }  // namespace hedgerow::daemon

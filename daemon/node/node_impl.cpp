@@ -125,6 +125,7 @@ void Node::Impl::tick() {
     openings->tick();
     channels->tick();
     disputes->tick();
+    lock_watch->tick();
     transactions->expire();
     const std::uint64_t since = parts.steady_ms - m_last_chain_tick_ms;
     if (since < kIdleChainTickMs && !transactions->has_live()) return;
@@ -326,6 +327,7 @@ void Node::Impl::start_peers() {
     channels = std::make_unique<ChannelManager>(parts, *disputes);
     parts.channels = channels.get();
     channels->restore(store.stale);
+    lock_watch = std::make_unique<LockWatch>(parts);
     openings = std::make_unique<Openings>(parts);
     openings->restore();
     chain_events = std::make_unique<ChainEvents>(parts, *disputes);

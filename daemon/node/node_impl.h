@@ -10,6 +10,7 @@
 #include "daemon/node/chain_ops.h"
 #include "daemon/node/disputes.h"
 #include "daemon/node/history.h"
+#include "daemon/node/lock_watch.h"
 #include "daemon/node/node.h"
 #include "daemon/node/opening.h"
 #include "daemon/node/peer_manager.h"
@@ -72,6 +73,7 @@ struct Node::Impl final : PeerManager::Events {
     std::unique_ptr<TxService> transactions;
     std::unique_ptr<Disputes> disputes;
     std::unique_ptr<ChannelManager> channels;
+    std::unique_ptr<LockWatch> lock_watch;
     std::unique_ptr<Openings> openings;
     std::unique_ptr<ChainEvents> chain_events;
     std::unique_ptr<ChainOps> chain_ops;

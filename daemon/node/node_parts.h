@@ -47,16 +47,19 @@ struct NodeParts {
     std::uint64_t chain_time_s = 0;            ///< of the newest block
     std::uint64_t confirmed_chain_time_s = 0;  ///< of the newest confirmed block
     std::uint64_t height = 0;
-    std::vector<channel::LockHash> revealed{};  ///< registered on chain
+    channel::Revealed revealed{};
 
-    /// The world as a step of the core may know it. A locked wallet signs nothing new, as in a halt.
+    /// The world as a step of the core may know it.
     [[nodiscard]] channel::Context context() const {
         channel::Context out;
         out.now_ms = now_ms;
         out.chain_time_s = chain_time_s;
         out.confirmed_chain_time_s = confirmed_chain_time_s;
-        out.halted = halted || keys == nullptr || keys->locked();
+        out.halted = halted;
+        out.locked = keys == nullptr || keys->locked();
         out.revealed = &revealed;
+        out.prices = market == nullptr ? nullptr : market->prices();
+        out.limits = options.limits;
         return out;
     }
 };

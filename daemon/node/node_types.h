@@ -66,6 +66,7 @@ struct NodeOptions {
     std::vector<std::string> peers;  ///< URIs to keep connected to
     std::vector<AssetInfo> assets;   ///< 1 to 8
     OpeningPolicy opening;
+    channel::PeerLimits limits;      ///< what is taken from peers (spec 5.10)
     std::vector<std::string> oracle_history_urls;  ///< HTTP bases of oracles, asked for packages that decide a dispute
     bool accept_stale_database = false;
 };

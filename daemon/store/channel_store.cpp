@@ -229,10 +229,10 @@ void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t tim
 void delete_revealed(Database& db, const channel::LockHash& hash) {
     db.run("DELETE FROM revealed WHERE hash = ?", hash);
 }
-std::vector<channel::LockHash> all_revealed(Database& db) {
-    std::vector<channel::LockHash> out;
-    Query q = db.query("SELECT hash FROM revealed");
-    while (q.step()) out.push_back(q.fixed<channel::LockHash>(0));
+channel::Revealed all_revealed(Database& db) {
+    channel::Revealed out;
+    Query q = db.query("SELECT hash, time_s FROM revealed");
+    while (q.step()) out[q.fixed<channel::LockHash>(0)] = q.uint64(1);
     return out;
 }
 

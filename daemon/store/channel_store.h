@@ -110,7 +110,7 @@ void put_preimage(Database& db, const channel::LockHash& hash, const channel::Pr
 /// A preimage registered on chain; a reorganisation may take it back.
 void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t time_s);
 void delete_revealed(Database& db, const channel::LockHash& hash);
-[[nodiscard]] std::vector<channel::LockHash> all_revealed(Database& db);
+[[nodiscard]] channel::Revealed all_revealed(Database& db);
 
 struct PackageRow {
     channel::Feed feed;

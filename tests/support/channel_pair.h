@@ -100,6 +100,9 @@ struct Side {
     bool linked_out = true;     ///< false: what it sends is lost
     std::vector<Withdraw> withdraws_signed;  ///< for the other side
     std::deque<PeerMessage> sent;            ///< the last messages that left, for replays
+    const OwnPrices* prices = nullptr;       ///< what it judges the other side by; null: the marks
+    bool locked = false;                     ///< its wallet is
+    bool halted = false;
 
     explicit Side(std::uint8_t seed) : key(seed) {}
 };
@@ -138,7 +141,11 @@ struct Pair {
 
     void run(Side& side, const Input& input) {
         Effects effects;
-        step(context, side.channel, input, effects);
+        Context seen = context;
+        seen.prices = side.prices;
+        seen.locked = side.locked;
+        seen.halted = side.halted || context.halted;
+        step(seen, side.channel, input, effects);
         perform(side, effects);
     }
 

@@ -176,6 +176,18 @@ void command(Node& node, const std::string& line) {
         const SignedState& s = c->agreed;
         say(fmt::format("{} {} {} {} {} {}", to_hex(c->id), to_hex(wire_encode(c->terms)), to_hex(c->secret),
                         to_hex(wire_encode(typed_state(s.state, c->id))), to_hex(s.signature_a), to_hex(s.signature_b)));
+    } else if (verb == "locks") {
+        say(std::to_string(the_channel(node)->agreed.state.locks.size()));
+    } else if (verb == "revealed") {
+        const Revealed known = all_revealed(node.reader());
+        say(std::to_string(known.contains(test_preimage(static_cast<std::uint8_t>(std::stoul(a))).second) ? 1 : 0));
+    } else if (verb == "wallet") {
+        if (a == "lock") {
+            node.lock_wallet();
+            say("locked");
+        } else {
+            node.unlock_wallet("correct horse", [](const Result<Address>& result) { say_result(result, "unlocked"); });
+        }
     } else if (verb == "state") {
         say(state_line(node));
     } else if (verb == "history") {

@@ -65,24 +65,25 @@ void SigningPolicy::forget_channel(const channel::ChannelId& id) {
     if (entry != nullptr && entry->record.final) m_channels.erase(id);
 }
 
-Rule SigningPolicy::judge_state(const Entry& entry, const StateView& state) const {
+Rule SigningPolicy::judge_state(const Entry& entry, const StateView& state, channel::SignReason reason) const {
     const SigningRecord& record = entry.record;
     if (record.close_outstanding) return Rule::channel_closing;
     if (const Rule rule = check_version(state.version); rule != Rule::none) return rule;
     if (const Rule rule = check_above(record, state.version); rule != Rule::none) return rule;
     if (const Rule rule = check_net(state.net, entry.assets); rule != Rule::none) return rule;
-    if (m_halted) return Rule::node_halted;
-    return m_locked ? Rule::wallet_locked : Rule::none;
+    if (m_halted && reason != channel::SignReason::voiding) return Rule::node_halted;
+    return m_locked && reason == channel::SignReason::business ? Rule::wallet_locked : Rule::none;
 }
 
-SigningPolicy::Result<Signed> SigningPolicy::sign_state_of(Entry& entry, const StateView& state) const {
+SigningPolicy::Result<Signed> SigningPolicy::sign_state_of(Entry& entry, const StateView& state,
+                                                            channel::SignReason reason) const {
     SigningRecord& record = entry.record;
     if (record.final) return Unexpected{Rule::channel_final};
     if (record.recovering) return Unexpected{Rule::channel_recovering};
     if (record.disputed) return Unexpected{Rule::channel_disputed};
     const bool resend = state.version != 0 && state.version == record.version && state.digest == record.digest;
     if (!resend) {
-        if (const Rule rule = judge_state(entry, state); rule != Rule::none) return Unexpected{rule};
+        if (const Rule rule = judge_state(entry, state, reason); rule != Rule::none) return Unexpected{rule};
         record.version = state.version;
         record.digest = state.digest;
     }
@@ -92,14 +93,16 @@ SigningPolicy::Result<Signed> SigningPolicy::sign_state_of(Entry& entry, const S
 SigningPolicy::Result<Signed> SigningPolicy::sign_state(const channel::State& state) {
     Entry* entry = find(state.channel_id);
     if (entry == nullptr) return Unexpected{Rule::channel_unknown};
-    return sign_state_of(*entry, {state.version, state.net, channel::digest_of(state, entry->separator)});
+    return sign_state_of(*entry, {state.version, state.net, channel::digest_of(state, entry->separator)},
+                         channel::SignReason::business);
 }
 
 SigningPolicy::Result<Signed> SigningPolicy::sign_state(const channel::ChannelId& id,
-                                                        const channel::ChannelState& state) {
+                                                        const channel::ChannelState& state,
+                                                        channel::SignReason reason) {
     Entry* entry = find(id);
     if (entry == nullptr) return Unexpected{Rule::channel_unknown};
-    return sign_state_of(*entry, {state.version, state.net, channel::state_digest(state, id, entry->separator)});
+    return sign_state_of(*entry, {state.version, state.net, channel::state_digest(state, id, entry->separator)}, reason);
 }
 
 SigningPolicy::Result<Signed> SigningPolicy::sign_close(const channel::Close& close) {

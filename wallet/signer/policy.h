@@ -26,7 +26,8 @@ struct Signed {
 ///  - after a Close, no State and no other Close until its deadline has passed in a confirmed block, then only above
 ///    its version;
 ///  - nothing but a Close once the channel is recovering (its memory of its own signatures is gone for good);
-///  - no new State while the wallet is locked or the node halted.
+///  - no new State while the wallet is locked, but for obligations and what voids refused versions; in a halt only the
+///    latter (spec 6.13; the reason is the core's word, for a State does not say what led to it).
 /// Asking again for the newest State, or for the outstanding Close, gives the same signature again, locked, halted or
 /// closing (a resend: RFC 6979 makes it the same bytes), though not in a dispute. A Close and a Withdraw only carry out
 /// what a co-signed State already says, and a Challenge is defence: neither a locked wallet nor a halt stops them.
@@ -56,7 +57,8 @@ class SigningPolicy {
     [[nodiscard]] Result<Signed> sign_state(const channel::State& state);
     /// The same from the core's own form, whose digests of positions and locks are cached: the cost is that of one
     /// hash.
-    [[nodiscard]] Result<Signed> sign_state(const channel::ChannelId& id, const channel::ChannelState& state);
+    [[nodiscard]] Result<Signed> sign_state(const channel::ChannelId& id, const channel::ChannelState& state,
+                                            channel::SignReason reason = channel::SignReason::business);
     /// As a State, and close_deadline_out_of_range for none.
     [[nodiscard]] Result<Signed> sign_close(const channel::Close& close);
     /// asset_out_of_range, amount_out_of_range. Changes no record.
@@ -98,8 +100,8 @@ class SigningPolicy {
 
     [[nodiscard]] Entry* find(const channel::ChannelId& id);
     [[nodiscard]] const Entry* find(const channel::ChannelId& id) const;
-    [[nodiscard]] Result<Signed> sign_state_of(Entry& entry, const StateView& state) const;
-    [[nodiscard]] channel::Rule judge_state(const Entry& entry, const StateView& state) const;
+    [[nodiscard]] Result<Signed> sign_state_of(Entry& entry, const StateView& state, channel::SignReason reason) const;
+    [[nodiscard]] channel::Rule judge_state(const Entry& entry, const StateView& state, channel::SignReason reason) const;
 
     std::unordered_map<channel::ChannelId, Entry, channel::FixedBytesHash> m_channels;
     bool m_locked = false;

@@ -70,8 +70,23 @@ Secretive secretive(World& w) {
     return out;
 }
 
+/// A future that expires within seconds is settled where there is one, else traded.
+Op random_expiry(World& w, double price) {
+    const auto& positions = w.honest().channel.tip.positions;
+    const auto dated =
+        std::find_if(positions.begin(), positions.end(), [](const auto& e) { return e.position.expiry != 0; });
+    if (dated != positions.end() && w.roll(4) != 0) {
+        return ExpireOp{dated->position.instrument, w.roll(20) == 0 ? Price::from_raw(strange(w)) : usd(price)};
+    }
+    TradeOp op = perp((static_cast<double>(w.roll(40)) - 20) / 500, price);
+    op.expiry = (w.pair.context.now_ms / 10'000 + 1) * 10;
+    op.instrument = feed(("BTC_USD-" + std::to_string(op.expiry)).c_str());
+    return op;
+}
+
 Op random_derivative(World& w) {
     const double price = 50'000 + static_cast<double>(w.roll(200)) * 200 - 20'000;
+    if (w.roll(12) == 0) return random_expiry(w, price);
     switch (w.roll(6)) {
         case 0: {
             TradeOp op = perp((static_cast<double>(w.roll(400)) - 200) / 500, price);
@@ -453,7 +468,7 @@ TEST_CASE("lies: whatever one side says, the other keeps an enforceable state, i
     const char* from = std::getenv("HEDGEROW_SEED");
     const char* many = std::getenv("HEDGEROW_SEEDS");
     const unsigned base = from != nullptr ? static_cast<unsigned>(std::atoi(from)) : 1;
-    const unsigned count = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : 60;
+    const unsigned count = many != nullptr ? static_cast<unsigned>(std::atoi(many)) : 120;
     std::size_t agreed = 0;
     std::set<std::size_t> kinds;
     for (unsigned seed = base; seed < base + count; ++seed) {
@@ -473,5 +488,5 @@ TEST_CASE("lies: whatever one side says, the other keeps an enforceable state, i
     }
     MESSAGE("agreed ops: " << agreed << ", kinds: " << kinds.size());
     CHECK(agreed > 10 * count);  // the schedules do something
-    if (count >= 60) CHECK(kinds.size() == std::variant_size_v<Op>);
+    if (count >= 120) CHECK(kinds.size() == std::variant_size_v<Op>);
 }

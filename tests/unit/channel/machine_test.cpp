@@ -181,9 +181,9 @@ TEST_CASE("machine: locks hold, are fulfilled by the preimage, and cancelled by 
     pair.context.confirmed_chain_time_s = expiry - 1;
     CHECK(pair.attempt(Party::A, CancelOp{hash}) == Rule::lock_not_expired);
     pair.context.confirmed_chain_time_s = expiry;
-    const std::vector<LockHash> revealed = {hash};
+    const Revealed revealed = {{hash, expiry - 1}};
     pair.context.revealed = &revealed;
-    CHECK(pair.attempt(Party::A, CancelOp{hash}) == Rule::payee_only);
+    CHECK(pair.attempt(Party::A, CancelOp{hash}) == Rule::lock_revealed);
     pair.context.revealed = nullptr;
     CHECK(pair.attempt(Party::A, CancelOp{hash}) == Rule::none);
     CHECK(pair.available(Party::A, Party::A, 0) == units(1'000'000'400));

@@ -275,6 +275,30 @@ TEST_CASE("policy: locked and halted sign no new State, and go on defending") {
     CHECK(f.sign(f.close(7)) == Rule::none);
 }
 
+TEST_CASE("policy: a locked wallet signs obligations, a halted node only what voids, and neither twice one version") {
+    using channel::SignReason;
+    Fixture f;
+    std::uint64_t version = 5;
+    const auto sign = [&](SignReason reason) {
+        channel::ChannelState state;
+        state.version = ++version;
+        state.net.resize(f.terms.assets.size());
+        state.asset_marks.resize(f.terms.assets.size());
+        return Fixture::rule_of(f.policy.sign_state(f.id, state, reason));
+    };
+    REQUIRE(sign(SignReason::business) == Rule::none);
+    f.policy.set_locked(true);
+    CHECK(sign(SignReason::business) == Rule::wallet_locked);
+    CHECK(sign(SignReason::obligation) == Rule::none);
+    CHECK(sign(SignReason::voiding) == Rule::none);
+    f.policy.set_halted(true);
+    CHECK(sign(SignReason::business) == Rule::node_halted);
+    CHECK(sign(SignReason::obligation) == Rule::node_halted);
+    CHECK(sign(SignReason::voiding) == Rule::none);
+    version -= 2;
+    CHECK(sign(SignReason::voiding) == Rule::version_must_increase);
+}
+
 TEST_CASE("policy: what turns up from a lost past only raises") {
     Fixture f;
     REQUIRE(f.sign(f.state(5)) == Rule::none);

@@ -155,6 +155,10 @@ TEST_CASE("config: every option is understood on the command line") {
     CHECK(config.oracle.endpoints.at(0).http == "http://127.0.0.1:80");
     CHECK(config.channel.stale_penalty == Amount::from_raw(1'500'000));
     CHECK(config.channel.max_stale_penalty == Amount::from_raw(2'000'000));
+    CHECK(config.channel.max_lock_s == 86'400);
+    CHECK(config.channel.max_locks == 64);
+    CHECK(config.channel.min_lock.raw() == 100'000'000'000'000);  // 0.01 USD
+    CHECK(config.channel.max_deadline_s == 7'200);
     REQUIRE(config.risk.classes.size() == 1);
     CHECK(config.risk.classes[0].initial_bps == 1000);
     CHECK(config.risk.classes[0].lot == Quantity::from_raw(100'000));
@@ -268,6 +272,11 @@ TEST_CASE("config: each value is checked") {
         {"--max-in-doubt=-1", Kind::out_of_range},
         {"--max-in-doubt=x", Kind::malformed_value},
         {"--stale-penalty=0.0000001", Kind::out_of_range},
+        {"--max-lock-expiry=59", Kind::out_of_range},
+        {"--max-lock-expiry=2592001", Kind::out_of_range},
+        {"--max-peer-locks=257", Kind::out_of_range},
+        {"--min-lock=-1", Kind::out_of_range},
+        {"--max-close-deadline=604801", Kind::out_of_range},
         {"--stale-penalty=1e3", Kind::malformed_value},
         {"--maker-size=BTC_USD-PERPETUAL,0", Kind::out_of_range},
         {"--log-level=loud", Kind::malformed_value},

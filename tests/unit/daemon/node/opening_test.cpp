@@ -185,5 +185,6 @@ TEST_CASE("without a market what needs an opinion on prices is refused by name")
     CHECK(daemon::judge_without_market(SwapOp{}) == Rule::swap_not_authorised);
     CHECK(daemon::judge_without_market(TradeOp{}) == Rule::trade_not_authorised);
     CHECK(daemon::judge_without_market(MarkOp{}) == Rule::price_missing);
+    CHECK(daemon::judge_without_market(ExpireOp{}) == Rule::expiry_price_missing);
     CHECK(daemon::judge_without_market(TermsOp{}) == Rule::terms_not_authorised);
 }

@@ -1,0 +1,148 @@
+#include "daemon/node/lock_watch.h"
+
+#include <fmt/format.h>
+
+#include "channel/crypto/keccak.h"
+#include "channel/machine/apply.h"
+#include "daemon/node/channel_manager.h"
+#include "daemon/node/tx_service.h"
+#include "daemon/store/channel_store.h"
+#include "wallet/chain/contract_calls.h"
+
+namespace hedgerow::daemon {
+
+using channel::Channel;
+using channel::Lock;
+using channel::Rule;
+using channel::Status;
+
+namespace {
+
+constexpr std::uint64_t kAgainMs = 5'000;
+constexpr unsigned kMaxAttempts = 10;
+
+/// The name itself, or, after failures, that of the next attempt, each later than the one before; nothing while it is
+/// too early for it.
+std::optional<std::string> name_to_try(const TxService& transactions, const std::string& name, std::uint64_t now_ms) {
+    std::string out = name;
+    for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
+        const wallet::Job* job = transactions.find(out);
+        const bool over =
+            job != nullptr && (job->status == wallet::JobStatus::failed || job->status == wallet::JobStatus::cancelled);
+        if (!over) return out;
+        if (now_ms < job->created_ms + attempt * kAgainMs) return std::nullopt;
+        out = fmt::format("{}#{}", name, attempt + 1);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::uint64_t reveal_due_s(std::uint64_t expiry_s, std::uint64_t noticed_s) {
+    const std::uint64_t late = expiry_s - std::min(expiry_s, kRevealMarginS);
+    const std::uint64_t half = noticed_s + (expiry_s - std::min(expiry_s, noticed_s)) / 2;
+    const std::uint64_t last_minute = expiry_s - std::min<std::uint64_t>(expiry_s, 60);
+    return std::max(std::min(std::max(late, half), last_minute), noticed_s + kRevealPatienceS);
+}
+
+LockStep next_lock_step(const LockFacts& f) {
+    if (!f.pays_us) return f.confirmed_s >= f.lock.expiry && !f.registered_in_time ? LockStep::cancel : LockStep::wait;
+    if (!f.preimage_known) return LockStep::wait;
+    if (f.registered_in_time) return f.unanswered_ms > f.patience_ms ? LockStep::challenge : LockStep::fulfil;
+    if (f.registered || f.now_s >= f.lock.expiry) return LockStep::wait;
+    return f.now_s >= reveal_due_s(f.lock.expiry, f.noticed_s) ? LockStep::reveal : LockStep::wait;
+}
+
+void LockWatch::tick() {
+    ++m_round;
+    for (const Channel* channel : m_parts.channels->all()) {
+        if (channel->status == Status::closed || channel->agreed.state.locks.empty()) continue;
+        std::vector<Lock> locks;  // a step may change the state
+        for (const channel::LockEntry& entry : channel->agreed.state.locks) locks.push_back(entry.lock);
+        for (const Lock& lock : locks) {
+            Watched& watched = m_watched[{channel->id, lock.hash}];
+            watched.round = m_round;
+            look(*channel, lock, watched);
+        }
+    }
+    std::erase_if(m_watched, [&](const auto& entry) { return entry.second.round != m_round; });
+}
+
+void LockWatch::look(const Channel& channel, const Lock& lock, Watched& watched) {
+    const channel::Context context = m_parts.context();
+    LockFacts facts;
+    facts.lock = lock;
+    facts.pays_us = lock.amount.sign() * channel::sign_of(channel.me) < 0;
+    facts.now_s = std::max(m_parts.now_ms / 1'000, m_parts.chain_time_s);
+    facts.confirmed_s = m_parts.confirmed_chain_time_s;
+    facts.registered = m_parts.revealed.contains(lock.hash);
+    facts.registered_in_time = channel::registered_in_time(context, lock);
+    if (watched.noticed_s == 0) watched.noticed_s = facts.now_s;
+    facts.noticed_s = watched.noticed_s;
+    if (facts.pays_us && !watched.preimage && m_parts.steady_ms >= watched.look_ms) {
+        watched.look_ms = m_parts.steady_ms + kAgainMs;
+        watched.preimage = find_preimage(m_parts.reader, lock.hash);
+    }
+    facts.preimage_known = watched.preimage.has_value();
+    facts.patience_ms = 3ULL * channel.agreed.state.risk.ack_timeout_ms;
+    // Silence is the payer's only while it is there: what is executed on chain can wait.
+    const bool owed = facts.registered_in_time && channel.connected && channel.status == Status::open;
+    if (!owed) watched.unanswered_since_ms = 0;
+    if (owed && watched.unanswered_since_ms == 0) watched.unanswered_since_ms = m_parts.steady_ms;
+    if (owed) facts.unanswered_ms = m_parts.steady_ms - watched.unanswered_since_ms;
+    perform(next_lock_step(facts), channel, lock, watched);
+}
+
+void LockWatch::perform(LockStep step, const Channel& channel, const Lock& lock, Watched& watched) {
+    switch (step) {
+        case LockStep::wait:
+            return;
+        case LockStep::reveal:
+            return reveal(lock, *watched.preimage);
+        case LockStep::fulfil:
+            return propose(channel, lock, channel::FulfilOp{lock.hash, *watched.preimage}, watched);
+        case LockStep::cancel:
+            return propose(channel, lock, channel::CancelOp{lock.hash}, watched);
+        case LockStep::challenge:
+            if (channel.status != Status::open) return;
+            LOG_ERROR("the payer does not sign an executed lock: closing on chain", {"channel", channel.id},
+                      {"lock", lock.hash});
+            return m_parts.channels->feed(channel.id, channel::ForceClose{});
+    }
+}
+
+void LockWatch::reveal(const Lock& lock, const channel::Preimage& preimage) {
+    wallet::JobRequest job;
+    job.data = wallet::reveal_call(std::span(&preimage, 1));
+    const auto name =
+        name_to_try(*m_parts.transactions, fmt::format("reveal:{}", channel::to_hex(channel::keccak256(job.data))),
+                    m_parts.transactions->now_ms());
+    if (!name || m_parts.transactions->find(*name) != nullptr) return;
+    job.id = *name;
+    job.to = m_parts.options.adjudicator;
+    job.purpose = wallet::TxPurpose::defence;
+    // The manager's clock is this machine's; the expiry is as far away as it is on the chain's.
+    const std::uint64_t left_s = lock.expiry - std::min(lock.expiry, m_parts.chain_time_s);
+    job.deadline_ms = m_parts.transactions->now_ms() + left_s * 1'000;
+    LOG_WARN("registering a preimage on chain", {"lock", lock.hash}, {"expiry", lock.expiry});
+    m_parts.transactions->submit(job, [id = *name](const Result<channel::TxHash>& result) {
+        if (!result)
+            LOG_WARN("transaction refused", {"job", id}, {"error", result.error().name},
+                     {"text", result.error().message});
+    });
+}
+
+void LockWatch::propose(const Channel& channel, const Lock& lock, const channel::Op& op, Watched& watched) {
+    if (watched.under_way || m_parts.steady_ms < watched.again_ms) return;
+    if (channel.status != Status::open || !channel.connected || m_parts.halted) return;
+    watched.under_way = true;
+    m_parts.channels->submit(channel.id, op, [this, id = channel.id, hash = lock.hash](Rule rule) {
+        LOG_INFO("lock not resolved", {"channel", id}, {"rule", rule});
+        const auto found = m_watched.find({id, hash});
+        if (found == m_watched.end()) return;
+        found->second.under_way = false;
+        found->second.again_ms = m_parts.steady_ms + kAgainMs;
+    });
+}
+
+}  // namespace hedgerow::daemon
