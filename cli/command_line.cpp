@@ -51,6 +51,16 @@ struct Parser {
         raw = add_command(app, "call", root_help());
         raw->add_option("method", raw_method)->required();
         raw->add_option("params", raw_params);
+        add_receipts(*groups.at("tower"));
+    }
+
+    void add_receipts(CLI::App& tower) {
+        receipts = add_command(tower, "receipts", receipts_help());
+        receipts->add_option("--export", receipts_file)->required();
+        receipts->add_option("--channel-id", receipts_channel);
+        receipts->add_option("--tower", receipts_tower);
+        verify = add_command(tower, "verify", verify_help());
+        verify->add_option("file", receipts_file)->required();
     }
 
     CLI::App* add_command(CLI::App& parent, const std::string& name, std::string page) {
@@ -91,6 +101,8 @@ struct Parser {
     Command result() {
         if (print_completion) return ShowText{bash_completion()};
         if (raw->parsed()) return CallRaw{options, raw_method, raw_params};
+        if (receipts->parsed()) return ExportReceipts{options, receipts_file, receipts_channel, receipts_tower};
+        if (verify->parsed()) return VerifyReceipts{options, receipts_file};
         for (const auto& [verb, method] : verbs) {
             if (!verb->parsed()) continue;
             for (auto& [name, values] : named[method->name]) {
@@ -122,6 +134,11 @@ struct Parser {
     std::string raw_method;
     std::string raw_params;
     CLI::App* raw = nullptr;
+    CLI::App* receipts = nullptr;
+    CLI::App* verify = nullptr;
+    std::string receipts_file;
+    std::string receipts_channel;
+    std::string receipts_tower;
     std::map<std::string, CLI::App*> groups;
     std::map<CLI::App*, const MethodSpec*> verbs;
     std::map<std::string, std::map<std::string, std::vector<std::string>>> named;

@@ -36,7 +36,19 @@ struct CallRaw {
     std::string method;
     std::string params;  ///< JSON text; may be empty
 };
-using Command = std::variant<ShowText, UsageError, CallMethod, CallRaw>;
+/// tower receipts: every promise of the node's towers, in one file.
+struct ExportReceipts {
+    GlobalOptions options;
+    std::string file;     ///< must not exist
+    std::string channel;  ///< only this one; empty: all
+    std::string tower;    ///< only this one; empty: all
+};
+/// tower verify: offline.
+struct VerifyReceipts {
+    GlobalOptions options;
+    std::string file;
+};
+using Command = std::variant<ShowText, UsageError, CallMethod, CallRaw, ExportReceipts, VerifyReceipts>;
 
 /// Reads a command line (without the program's name) by the method table.
 [[nodiscard]] Command parse_command_line(const std::vector<std::string>& arguments);

@@ -50,6 +50,7 @@ constexpr NamespaceText kNamespaces[] = {
     {"wallet", "keys and money on chain"},
     {"peer", "connections to other nodes"},
     {"channel", "collateral, states, closing"},
+    {"tower", "watchtowers"},
     {"pay", "payments"},
     {"invoice", "requests to be paid"},
     {"swap", "one asset for another"},
@@ -195,7 +196,26 @@ std::string namespace_help(std::string_view name) {
     for (const MethodSpec& method : rpc::method_table()) {
         if (namespace_of(method) == name) out.append(fmt::format("  {:<14}{}\n", verb_of(method), method.summary));
     }
+    if (name == "tower") {
+        out.append("  receipts      Write every promise of the node's watchtowers into a file\n");
+        out.append("  verify        Check such a file, without a node\n");
+    }
     return out;
+}
+
+std::string receipts_help() {
+    return "Write every promise of the node's watchtowers into a file that anyone can check without this node\n\n"
+           "Usage: hedgerow-cli tower receipts --export FILE [--channel-id ID] [--tower ID]\n\n"
+           "The file holds the towers' newest receipts, which prove all earlier ones, the sealed appointments with what\n"
+           "opens them, and any receipts with which a tower contradicted itself. It holds the channels' watch secrets:\n"
+           "whoever has those can read what towers hold for the channels. It must not exist yet; its mode is 0600.\n";
+}
+
+std::string verify_help() {
+    return "Check a file that tower receipts wrote, without a node\n\n"
+           "Usage: hedgerow-cli tower verify FILE\n\n"
+           "Every receipt must be signed by its tower, name the blob in the file, and the blob hold the state of the\n"
+           "receipt's version, signed by both parties of the channel. Exit code 0 only where all of it holds.\n";
 }
 
 std::string method_help(const MethodSpec& method) {
@@ -244,6 +264,10 @@ std::string bash_completion() {
             for (const Field& field : method.params) options.append(option_name(field)).append(" ");
             out.append(fmt::format("        '{} {}') COMPREPLY=($(compgen -W \"{}$global\" -- \"$current\")) ;;\n",
                                    name, verb_of(method), options));
+        }
+        if (name == "tower") {
+            verbs.append(" receipts verify");
+            out.append("        'tower receipts') COMPREPLY=($(compgen -W \"--export --channel-id --tower $global\" -- \"$current\")) ;;\n");
         }
         out.append(
             fmt::format("        '{} ') COMPREPLY=($(compgen -W '{} --help' -- \"$current\")) ;;\n", name, verbs));

@@ -1,8 +1,13 @@
 #include "cli/run.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -13,6 +18,7 @@
 #include "cli/command_line.h"
 #include "cli/names.h"
 #include "cli/render.h"
+#include "cli/tower_proof.h"
 #include "rpc/client.h"
 #include "rpc/server.h"
 
@@ -196,8 +202,97 @@ int perform(const std::string& method, const Json& params, const GlobalOptions& 
     return kDone;
 }
 
+bool wanted(const std::string& filter, const Json& id) {
+    return filter.empty() || (id.is_string() && id.get<std::string>() == filter);
+}
+
+/// Everything that tower_proof says about what tower_list lists.
+channel::Expected<Json, CallError> collect_receipts(rpc::RpcClient& client, const ExportReceipts& command) {
+    auto node = client.call("node_info", Json::object());
+    if (!node) return node;
+    const Json& chain = node->at("chains").at(0);
+    Json bundle{{"kind", kBundleKind},
+                {"format", kBundleFormat},
+                {"chainId", chain.at("chainId")},
+                {"adjudicator", chain.at("adjudicator")},
+                {"proofs", Json::array()}};
+    auto towers = call_all(client, "tower_list", Json::object(), true);
+    if (!towers) return towers;
+    for (const Json& tower : towers->at("items")) {
+        if (!wanted(command.tower, tower.at("nodeId"))) continue;
+        for (const Json& channel : tower.at("channels")) {
+            if (!channel.contains("receipt") || !wanted(command.channel, channel.at("channelId"))) continue;
+            auto proof = client.call("tower_proof", Json{{"channelId", channel.at("channelId")}, {"tower", tower.at("nodeId")}});
+            if (!proof) return proof;
+            bundle["proofs"].push_back(std::move(*proof));
+        }
+    }
+    return bundle;
+}
+
+/// A new private file. What went wrong, or nothing.
+std::optional<std::string> write_new(const std::string& path, const std::string& content) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0) return fmt::format("{}: {}", path, std::strerror(errno));
+    std::string_view rest = content;
+    while (!rest.empty()) {
+        const ssize_t written = ::write(fd, rest.data(), rest.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) break;
+        rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    const bool good = rest.empty() && ::fsync(fd) == 0;
+    const std::string error = std::strerror(errno);
+    ::close(fd);
+    if (good) return std::nullopt;
+    ::unlink(path.c_str());  // ours: made just now
+    return fmt::format("{}: {}", path, error);
+}
+
+int export_receipts(const ExportReceipts& command, Environment& environment) {
+    auto connection = client_options(command.options, environment);
+    if (!connection) return usage_error({connection.error(), {}}, environment);
+    rpc::RpcClient client(std::move(*connection));
+    const auto bundle = collect_receipts(client, command);
+    if (!bundle) return report(bundle.error(), command.options.json, environment);
+    const auto checked = check_bundle(*bundle);
+    if (!checked) {
+        environment.err << "error: the node's own receipts do not hold: " << checked.error() << "\n";
+        return kNotDone;
+    }
+    if (const auto error = write_new(command.file, rpc::json_pretty(*bundle) + "\n")) {
+        environment.err << "error: " << *error << "\n";
+        return kNotDone;
+    }
+    environment.out << checked->size() << " promises written to " << command.file << "\n";
+    return kDone;
+}
+
+int verify_receipts(const VerifyReceipts& command, Environment& environment) {
+    std::ifstream file(command.file);
+    if (!file) return usage_error({fmt::format("cannot read {}", command.file), "tower verify"}, environment);
+    const std::string content((std::istreambuf_iterator<char>(file)), {});
+    const auto bundle = rpc::parse_json(content);
+    const auto checked = bundle ? check_bundle(*bundle)
+                                : channel::Expected<std::vector<ProvenPromise>, std::string>(Unexpected{bundle.error().message});
+    if (!checked) {
+        environment.err << "error: " << printable(checked.error()) << "\n";
+        return kNotDone;
+    }
+    Json rows = Json::array();
+    for (const ProvenPromise& p : *checked) {
+        rows.push_back({{"channelId", p.channel}, {"tower", p.tower}, {"version", p.version}, {"receipt", p.number}, {"time", p.time_ms}, {"stateProven", p.with_state}, {"contradictions", p.broken}});
+    }
+    const Json result{{"items", std::move(rows)}};
+    environment.out << (command.options.json ? rpc::json_pretty(result) + "\n" : render(result));
+    return kDone;
+}
+
 struct Visitor {
     Environment& environment;
+
+    int operator()(const ExportReceipts& command) const { return export_receipts(command, environment); }
+    int operator()(const VerifyReceipts& command) const { return verify_receipts(command, environment); }
 
     int operator()(const ShowText& show) const {
         environment.out << show.text;

@@ -66,7 +66,11 @@ struct RpcError {
     X(file_exists, false, "the file exists already", "choose another name")                                          \
     X(file_unusable, false, "the file cannot be read or written", "")                                                \
     X(backup_invalid, false, "that is no backup of this wallet", "")                                                 \
-    X(limit_exceeded, false, "a configured limit would be exceeded", "")
+    X(limit_exceeded, false, "a configured limit would be exceeded", "")                                              \
+    X(tower_in_use, false, "a channel waits for that tower", "choose fewer towers to wait for, with channel towers")   \
+    X(tower_is_peer, false, "a channel's peer cannot be its watchtower", "name another tower")                         \
+    X(tower_unconfirmed, true, "both parties have signed it, but too few watchtowers have confirmed the new state",    \
+      "it may yet be reported; tower list shows what each holds, and the same clientRef never acts twice")
 
 enum class NodeError : std::uint16_t {
 #define HEDGEROW_NODE_ERROR_ENUMERATOR(name, retryable, message, remedy) name,

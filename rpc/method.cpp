@@ -54,6 +54,7 @@ Methods build_table() {
     add_wallet_methods(out);
     add_peer_methods(out);
     add_channel_methods(out);
+    add_tower_methods(out);
     add_pay_methods(out);
     add_swap_methods(out);
     add_market_methods(out);

@@ -36,7 +36,55 @@ void sign_outstanding_withdrawals(const Turn& turn) {
     }
 }
 
+/// How far above what it knows of its own versions a side that lost data closes: it may have signed more than it remembers.
+constexpr std::uint64_t kCloseAbove = 1024;
+
+/// What forbids a close of the agreed state by that deadline.
+Rule check_close(const Turn& turn, std::uint64_t deadline) {
+    ChannelState state = turn.channel.agreed.state;
+    state.close_deadline = 0;  // an earlier Close of the same net would pay the same
+    const std::uint64_t now_ms = std::max(turn.context.now_ms, state.timestamp_ms);
+    return apply_op({turn.context, turn.channel, now_ms}, state, {0, CloseOp{deadline}});
+}
+
+/// The peer, who lost data, closes without an update before it. It gets what both signed last, no more and no less; what is in doubt is
+/// given up by the only side that could still enforce it, or decided by the chain as ever.
+void accept_close(const Turn& turn, const CloseSignature& message) {
+    Channel& channel = turn.channel;
+    const Close& close = message.close;
+    if (channel.status != Status::open || turn.context.halted) return turn.fault(channel.status == Status::open ? Rule::node_halted : Rule::unexpected_message);
+    if (close.channel_id != channel.id || close.net != channel.agreed.state.net) return turn.fault(Rule::digest_mismatch);
+    if (close.version < next_version(channel) || close.version > channel.agreed.state.version + kMaxVersionSkip) return turn.fault(Rule::version_out_of_range);
+    if (const Rule rule = check_close(turn, close.deadline); rule != Rule::none) return turn.fault(rule);
+    const Digest digest = digest_of(close, channel.separator);
+    if (!signed_by_peer(channel, digest, message.signature)) return turn.fault(Rule::bad_signature);
+    channel.close = PendingClose{close, digest, std::nullopt, message.signature};
+    turn.set_status(Status::closing);
+    if (channel.is_leader()) {
+        leader_drop_queue(turn, Rule::channel_closing);
+    } else {
+        follower_reject_unsigned(turn, Rule::channel_closing);
+        for (const Proposal& proposal : channel.proposals) turn.emit(OpRefused{proposal.local_id, Rule::channel_closing});
+        channel.proposals.clear();
+    }
+    turn.emit(PersistHead{});
+    turn.emit(SignClose{close});
+}
+
 }  // namespace
+
+void close_recovering(const Turn& turn, const LocalOp& input) {
+    Channel& channel = turn.channel;
+    const std::uint64_t deadline = std::get<CloseOp>(input.op).deadline;
+    const Rule rule = channel.close ? Rule::channel_closing : check_close(turn, deadline);
+    if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
+    PendingClose close;
+    close.close = {channel.id, next_version(channel) + kCloseAbove, channel.agreed.state.net, deadline};
+    close.digest = digest_of(close.close, channel.separator);
+    channel.close = std::move(close);
+    turn.emit(PersistHead{});
+    turn.emit(SignClose{channel.close->close});
+}
 
 void after_agreement(const Turn& turn, const std::vector<OpEntry>& ops) {
     const bool withdraws = std::any_of(ops.begin(), ops.end(), [](const OpEntry& e) { return std::holds_alternative<WithdrawOp>(e.op); });
@@ -48,7 +96,8 @@ void on_close_signed(const Turn& turn, const CloseSigned& input) {
     Channel& channel = turn.channel;
     ASSERT(channel.close.has_value());
     channel.close->mine = input.signature;
-    channel.highest_signed = std::max(channel.highest_signed, channel.close->close.version);
+    // A side that lost data takes any newer state yet; its signing policy remembers the Close.
+    if (!channel.lost_data) channel.highest_signed = std::max(channel.highest_signed, channel.close->close.version);
     turn.emit(PersistHead{});
     turn.send(CloseSignature{channel.close->close, input.signature});
     close_if_ready(turn);
@@ -57,7 +106,7 @@ void on_close_signed(const Turn& turn, const CloseSigned& input) {
 void on_close_signature(const Turn& turn, const CloseSignature& message) {
     Channel& channel = turn.channel;
     const bool lapsed = turn.context.confirmed_chain_time_s >= message.close.deadline;  // their chain may be a block behind ours
-    if (!channel.close) return lapsed ? void() : turn.fault(Rule::unexpected_message);
+    if (!channel.close) return lapsed ? void() : accept_close(turn, message);
     if (message.close != channel.close->close) return turn.fault(Rule::digest_mismatch);
     if (!signed_by_peer(channel, channel.close->digest, message.signature)) return turn.fault(Rule::bad_signature);
     if (channel.close->theirs) return;
@@ -79,10 +128,14 @@ void on_withdraw_signature(const Turn& turn, const WithdrawSignature& message) {
 /// The deadline has passed in a confirmed block and no close was seen: the Close is worth nothing now (spec 6.10).
 void lapse_close(const Turn& turn) {
     Channel& channel = turn.channel;
-    if (channel.status != Status::closing || !channel.close) return;
+    if ((channel.status != Status::closing && channel.status != Status::recovering) || !channel.close) return;
     if (turn.context.confirmed_chain_time_s < channel.close->close.deadline) return;
     channel.close.reset();
-    turn.set_status(Status::open);
+    if (channel.status == Status::closing) {
+        turn.set_status(Status::open);
+    } else {
+        turn.emit(StatusChanged{channel.status});  // the signing policy may sign another one
+    }
     turn.emit(PersistHead{});
 }
 

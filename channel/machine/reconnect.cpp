@@ -106,9 +106,10 @@ void on_hand_over(const Turn& turn, const HandOver& message) {
     const auto key = recover(digest, ours);
     if (!key || address_of(*key) != channel.terms.signer(channel.me)) return turn.fault(Rule::bad_signature);
     if (!signed_by_peer(channel, digest, theirs)) return turn.fault(Rule::bad_signature);
-    if (state->version <= channel.highest_signed) return turn.fault(Rule::unexpected_message);  // an Ack says this better
+    const bool behind = channel.lost_data || state->version > channel.highest_signed;
+    if (!behind) return turn.fault(Rule::unexpected_message);  // an Ack says this better
     channel.agreed = {std::move(*state), digest, message.signature_a, message.signature_b};
-    channel.highest_signed = channel.agreed.state.version;
+    channel.highest_signed = std::max(channel.highest_signed, channel.agreed.state.version);
     channel.tip = channel.agreed.state;
     channel.pending.clear();
     channel.close.reset();

@@ -93,6 +93,7 @@ void on_funds(const Turn& turn, Amount& seen, Amount total) {
 }
 
 void on_input(const Turn& turn, const LocalOp& input) {
+    if (turn.channel.status == Status::recovering && std::holds_alternative<CloseOp>(input.op)) return close_recovering(turn, input);
     turn.channel.is_leader() ? leader_local_op(turn, input) : follower_local_op(turn, input);
 }
 void on_input(const Turn& turn, const FromPeer& input) { on_message(turn, input); }

@@ -76,6 +76,8 @@ void on_withdraw_signature(const Turn& turn, const WithdrawSignature& message);
 /// Goes on above a Close whose deadline passed unmined.
 void lapse_close(const Turn& turn);
 void resume_closing(const Turn& turn);
+/// A recovering side wants to close: it proposes a Close with the net of the newest state that it has (spec 6.8).
+void close_recovering(const Turn& turn, const LocalOp& input);
 
 // disputed.cpp
 void on_chain_dispute(const Turn& turn, const ChainDispute& event);

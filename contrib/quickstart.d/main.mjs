@@ -1,9 +1,10 @@
 // The quickstart: see contrib/quickstart. Every figure that it prints is read from a daemon's RPC or from the chain.
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { ethers } from "ethers";
-import { Node, Process, adjudicatorAbi, bin, deploy, root, sleep, startChain, startOracle, tokenAbi, until } from "./network.mjs";
+import { Node, Process, adjudicatorAbi, bin, deploy, root, sleep, startChain, startOracle, startTower, tokenAbi, until } from "./network.mjs";
 import { expectedPayout } from "./settlement.mjs";
 
 const usage = "usage: contrib/quickstart [--stay] [--dir DIR] | --stop DIR";
@@ -112,7 +113,7 @@ async function show(channels) {
 // --- the run --------------------------------------------------------------------------------------------------------------------
 
 async function setUp() {
-  head("a chain, the contract, a token, three oracles, three nodes: each a process of its own");
+  head("a chain, the contract, a token, three oracles, three nodes, a watchtower: each a process of its own");
   const chain = await startChain(dir);
   processes.push(chain);
   provider = new ethers.JsonRpcProvider(chain.url, undefined, { polling: true, pollingInterval: 200 });
@@ -151,8 +152,14 @@ async function setUp() {
     });
     say(`${node.name.padEnd(5)} ${node.info.nodeId.slice(0, 18)}… pid ${node.process.pid}, owner ${node.address}`);
   }
+  const { "chain-rpc": rpc, "chain-id": chainId, adjudicator: contract, confirmations, "oracle-signer": signers, oracle } = settings;
+  const tower = await startTower("tower", dir, { "chain-rpc": rpc, "chain-id": chainId, adjudicator: contract, confirmations, "chain-poll-ms": 250, "chain-block-ms": 1000,
+    "oracle-signer": signers, oracle, "settle-grace": 2, "dispute-budget": 1 }, async (to) => (await funder.sendTransaction({ to, value: ethers.parseEther("100") })).wait());
+  processes.push(tower);
+  await nodes.alice.call("tower_add", { uri: tower.uri });
+  say(`tower ${tower.uri.slice(0, 18)}… pid ${tower.pid}, account ${tower.account}; alice is its client`);
   writeNetwork(chain, contracts);
-  return { chain, contracts, oracles, begin, adjudicator: new ethers.Contract(contracts.adjudicator, adjudicatorAbi(), provider), usdc: new ethers.Contract(contracts.usdc, tokenAbi(), provider) };
+  return { tower, chain, contracts, oracles, begin, adjudicator: new ethers.Contract(contracts.adjudicator, adjudicatorAbi(), provider), usdc: new ethers.Contract(contracts.usdc, tokenAbi(), provider) };
 }
 
 async function openChannels(net) {
@@ -276,8 +283,25 @@ async function cooperativeClose(net, channels) {
   return txHash;
 }
 
+/// What the tower has promised alice, checked by the command line as a third party would.
+async function receipts(channelId, version) {
+  const at = await until("the tower holds alice's newest state", 20_000, async () => {
+    const { items } = await nodes.alice.call("tower_list");
+    const held = items[0].channels.find((c) => c.channelId === channelId);
+    return held?.version === version && held;
+  });
+  const { number, time, blobHash, signature } = at.receipt;
+  say(`receipt ${number}: version ${at.version}, blob ${blobHash.slice(0, 18)}…, ${new Date(time).toISOString()}, signed ${signature.slice(0, 18)}…`);
+  const file = path.join(dir, "receipts.json");
+  fs.rmSync(file, { force: true });
+  execFileSync(bin("hedgerow-cli"), ["--datadir", nodes.alice.datadir, "tower", "receipts", "--export", file, "--channel-id", channelId]);
+  const { items } = JSON.parse(execFileSync(bin("hedgerow-cli"), ["tower", "verify", file, "--json"], { encoding: "utf8" }));
+  say(`hedgerow-cli tower verify ${path.basename(file)}: version ${items[0].version} proven ${items[0].stateProven}, contradictions ${items[0].contradictions}`);
+  if (items.length !== 1 || items[0].version !== version || !items[0].stateProven || items[0].contradictions !== 0) wrong("the tower's receipts");
+}
+
 async function cheat(net, channels, oldState) {
-  head("bob goes dark and takes the old state to the chain; alice's daemon answers");
+  head("bob takes the old state to the chain while alice's daemon is down; her watchtower answers");
   const terms = (await nodes.alice.call("channel_export", { channelId: channels.bob })).terms;
   const { keystore } = await nodes.bob.call("wallet_export", { password: nodes.bob.password });
   const keystoreFile = path.join(dir, "bob-keystore.json");
@@ -285,18 +309,28 @@ async function cheat(net, channels, oldState) {
   await nodes.bob.process.stop();
   await until("alice sees that bob is gone", 20_000, async () => !(await nodes.alice.call("channel_get", { channelId: channels.bob })).connected);
   const newest = await verifyState(nodes.alice, channels.bob);
+  await receipts(channels.bob, newest.version);
+  await nodes.alice.process.stop();
+  say(`alice's daemon (pid ${nodes.alice.process.pid}) is down`);
   const cheater = new Process("cheat", process.execPath, [path.join(root, "contrib/quickstart.d/cheat.mjs"), net.chain.url, net.contracts.adjudicator, oldState, keystoreFile,
     path.join(nodes.bob.datadir, "password")], dir, { readLine: (line) => line.startsWith("{") });
   const done = JSON.parse(await cheater.firstLine);
   const block = await provider.getBlock(done.block);
   say(`a process of its own challenges with version ${done.version} (newest: ${newest.version}), tx ${done.txHash}`);
-  const [responded] = await until("alice's daemon responds", 20_000, async () => {
+  const [responded] = await until("the tower responds", 20_000, async () => {
     const events = await net.adjudicator.queryFilter(net.adjudicator.filters.Responded(channels.bob));
     return events.length > 0 && events;
   });
-  say(`\x1b[32malice's daemon responded with version ${responded.args.state.version}\x1b[0m in block ${responded.blockNumber}, ${responded.blockNumber - done.block} after the challenge`);
+  const by = (await provider.getTransaction(responded.transactionHash)).from;
+  if (by !== net.tower.account) wrong(`the response is by ${by}, not by the tower`);
+  say(`\x1b[32mthe watchtower responded with version ${responded.args.state.version}\x1b[0m in block ${responded.blockNumber}, ${responded.blockNumber - done.block} after the challenge`);
   if (responded.args.state.version.toString() !== newest.typedData.message.version) wrong("the response is not the newest co-signed state");
-  await until("the dispute is settled", 70_000, async () => (await nodes.alice.call("channel_get", { channelId: channels.bob })).status === "closed");
+  await until("the tower settles the dispute", 90_000, async () => (await net.adjudicator.queryFilter(net.adjudicator.filters.Settled(channels.bob))).length > 0);
+  say("settled; alice's daemon starts again and finds it so");
+  processes.splice(processes.indexOf(nodes.alice.process), 1);
+  await nodes.alice.start();
+  processes.push(nodes.alice.process);
+  await until("alice's daemon knows", 30_000, async () => (await nodes.alice.call("channel_get", { channelId: channels.bob })).status === "closed");
   const [settled] = await net.adjudicator.queryFilter(net.adjudicator.filters.Settled(channels.bob));
   const must = await expectedPayout(net.adjudicator, channels.bob, terms, newest.typedData.message, block.timestamp, "B");
   const price = await net.adjudicator.attested(await net.adjudicator.oracleSet(terms.oracles), ethers.encodeBytes32String("BTC_USD-PERPETUAL"), must.T);

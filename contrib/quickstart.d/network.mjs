@@ -1,5 +1,5 @@
 // Processes of one local network: chain, oracles, nodes. Every one is a process of its own and is ended by its own pid.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import fs from "node:fs";
 import http from "node:http";
@@ -89,6 +89,21 @@ export async function startOracle(name, directory, startTimeMs, scenario) {
   const { publish, http: history, signer } = JSON.parse(await oracle.firstLine);
   Object.assign(oracle, { publish, http: history, signer });
   return oracle;
+}
+
+/// A watchtower with a wallet of its own; `fund` sends coins to its account before it runs.
+export async function startTower(name, directory, settings, fund) {
+  const datadir = path.join(directory, name);
+  fs.mkdirSync(datadir, { recursive: true, mode: 0o700 });
+  const password = path.join(datadir, "password");
+  fs.writeFileSync(password, ethers.hexlify(ethers.randomBytes(16)), { mode: 0o600 });
+  const common = ["--datadir", datadir, "--password-file", password];
+  const made = execFileSync(bin("hedgerow-tower"), ["init", ...common], { encoding: "utf8" });
+  const account = made.match(/^account (\S+)$/m)[1];
+  await fund(account);
+  const args = Object.entries({ bind: "127.0.0.1:0", http: "127.0.0.1:0", ...settings }).flatMap(([key, value]) => [value].flat().flatMap((v) => [`--${key}`, String(v)]));
+  const tower = new Process(name, bin("hedgerow-tower"), ["run", ...common, ...args], directory, { readLine: (line) => line.startsWith("uri ") });
+  return Object.assign(tower, { uri: (await tower.firstLine).slice(4), account });
 }
 
 export class Node {

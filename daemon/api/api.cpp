@@ -9,6 +9,7 @@ void bind_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
     bind_wallet_methods(dispatcher, context);
     bind_peer_methods(dispatcher, context);
     bind_channel_methods(dispatcher, context);
+    bind_tower_methods(dispatcher, context);
     bind_pay_methods(dispatcher, context);
     bind_market_methods(dispatcher, context);
     const auto unbound = dispatcher.unbound();

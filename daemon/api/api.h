@@ -20,6 +20,7 @@ void bind_node_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 void bind_wallet_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 void bind_peer_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 void bind_channel_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
+void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 void bind_pay_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 void bind_market_methods(rpc::Dispatcher& dispatcher, const ApiContext& context);
 

@@ -3,6 +3,7 @@
 #include "channel/crypto/signature.h"
 #include "channel/messages/typed.h"
 #include "daemon/api/format.h"
+#include "daemon/api/typed_json.h"
 
 namespace hedgerow::daemon {
 
@@ -45,6 +46,17 @@ Json locks_json(const Node& node, const Channel& channel) {
     return out;
 }
 
+/// A newer state than ours may exist; who said what about it.
+Json recovery_json(const Node& node, const Channel& channel) {
+    Json towers = Json::array();
+    for (const TowerAnswer& answer : node.tower_answers(channel.id)) {
+        towers.push_back({{"tower", to_hex(answer.tower)}, {"version", answer.version}, {"time", answer.at_ms}});
+    }
+    Json out{{"mayBeBehind", true}, {"version", channel.agreed.state.version}, {"towers", std::move(towers)}};
+    if (const auto peer = node.peer_said(channel.id)) out["peer"] = {{"version", *peer}};
+    return out;
+}
+
 Json channel_json(const Node& node, const Market& market, const Channel& channel) {
     const MarginInfo margin = market.margin(channel);
     Json positions = Json::array();
@@ -63,6 +75,7 @@ Json channel_json(const Node& node, const Market& market, const Channel& channel
                {"initial", usd16_text(margin.margin.initial16)},
                {"maintenance", usd16_text(margin.margin.maintenance16)},
                {"status", margin_status_name(margin.status)}}}};
+    if (channel.status == Status::recovering || channel.lost_data) out["recovery"] = recovery_json(node, channel);
     if (channel.dispute) {
         out["dispute"] = {{"challengedAt", channel.dispute->challenged_at * 1000}, {"end", channel.dispute->end * 1000},
                           {"version", channel.dispute->version}, {"challenger", party_name(channel.dispute->challenger)}};
@@ -72,41 +85,9 @@ Json channel_json(const Node& node, const Market& market, const Channel& channel
 
 // --- typed data -------------------------------------------------------------------------------------------------------------
 
-template <typename T>
-Json typed_value(const T& value) {
-    if constexpr (IsList<T>::value) {
-        Json out = Json::array();
-        for (const auto& element : value) out.push_back(typed_value(element));
-        return out;
-    } else if constexpr (HasFields<T>) {
-        Json out = Json::object();
-        for_each_field(value, [&](const auto& f, const auto& member) { out[std::string(f.name)] = typed_value(member); });
-        return out;
-    } else if constexpr (IsFixedBytes<T>::value) {
-        return to_hex(value);
-    } else if constexpr (IsFixedNumber<T>::value) {
-        return format_decimal(value.raw(), 0);
-    } else {
-        return std::to_string(static_cast<std::uint64_t>(value));
-    }
-}
-
-template <typename T>
-Json type_members() {
-    Json out = Json::array();
-    std::apply([&](const auto&... f) { (out.push_back({{"name", std::string(f.name)}, {"type", std::string(f.solidity)}}), ...); }, T::fields());
-    return out;
-}
-
 Json state_json(const Node& node, const Channel& channel) {
-    const NodeInfo info = node.info();
-    const Json domain{{"name", "Hedgerow"}, {"version", "1"}, {"chainId", info.chain_id}, {"verifyingContract", checksum_address(info.adjudicator)}};
     const State state = typed_state(channel.agreed.state, channel.id);
-    return {{"typedData",
-             {{"domain", domain},
-              {"types", {{"State", type_members<State>()}, {"Position", type_members<Position>()}, {"Lock", type_members<Lock>()}}},
-              {"primaryType", "State"},
-              {"message", typed_value(state)}}},
+    return {{"typedData", typed_state_json(node, state)},
             {"digest", to_hex(state_digest(channel.agreed.state, channel.id, channel.separator))},
             {"signatures", {{"A", to_hex(rsv_from_compact(channel.agreed.signature_a))}, {"B", to_hex(rsv_from_compact(channel.agreed.signature_b))}}},
             {"signers", {{"A", checksum_address(channel.terms.signer_a)}, {"B", checksum_address(channel.terms.signer_b)}}},
@@ -189,6 +170,11 @@ OpenOrder read_order(const Node& node, const Json& params) {
         order.oracles = std::move(oracles);
     }
     if (params.contains("risk")) order.risk = read_risk(node, params.at("risk"));
+    if (params.contains("towers") || params.contains("towerSync")) {
+        order.towers = node.default_tower_policy();
+        if (params.contains("towers")) order.towers->towers = read_towers(params.at("towers"));
+        if (params.contains("towerSync")) order.towers->sync = params.at("towerSync").get<std::uint8_t>();
+    }
     order.client_ref = read_ref(params);
     return order;
 }

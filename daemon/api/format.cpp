@@ -76,6 +76,18 @@ Feed read_feed(const Json& value, std::string_view param) {
     return *feed;
 }
 
+NodeId read_node_id(const std::string& text) {
+    const auto id = fixed_from_hex<NodeId>(text.substr(0, text.find('@')));
+    if (!id) bad(Rule::node_id_malformed, "uri");
+    return *id;
+}
+
+List<NodeId, kMaxTowers> read_towers(const Json& value) {
+    List<NodeId, kMaxTowers> out;
+    for (const Json& text : value) out.push_back(*fixed_from_hex<NodeId>(text.get<std::string>()));
+    return out;
+}
+
 ClientRef read_ref(const Json& params) { return text_or(params, "clientRef", ""); }
 
 std::string text_or(const Json& params, const char* name, const char* fallback) {

@@ -53,6 +53,10 @@ template <typename T, typename Make>
 [[nodiscard]] channel::Quantity read_quantity(const Json& value, std::string_view param);
 [[nodiscard]] channel::Feed read_feed(const Json& value, std::string_view param);
 [[nodiscard]] ClientRef read_ref(const Json& params);
+/// Node ids of towers.
+[[nodiscard]] channel::List<channel::NodeId, kMaxTowers> read_towers(const Json& value);
+/// "<node id>" or "<node id>@host:port".
+[[nodiscard]] channel::NodeId read_node_id(const std::string& text);
 [[nodiscard]] std::string text_or(const Json& params, const char* name, const char* fallback);
 
 // Writers.

@@ -13,7 +13,7 @@ Json info_json(const Node& node) {
     const NodeInfo info = node.info();
     const Json chain{{"chainId", info.chain_id}, {"adjudicator", checksum_address(info.adjudicator)}, {"height", info.height}, {"synced", info.synced}};
     return {{"nodeId", to_hex(info.node_id)}, {"uri", info.uri}, {"version", HEDGEROW_VERSION}, {"chains", Json::array({chain})},
-            {"channels", info.channels}, {"halted", info.halted}, {"walletLocked", info.wallet_locked}};
+            {"channels", info.channels}, {"halted", info.halted}, {"walletLocked", info.wallet_locked}, {"recovering", info.recovering}};
 }
 
 Json peer_json(const Node& node, const PeerInfo& peer) {
@@ -22,13 +22,6 @@ Json peer_json(const Node& node, const PeerInfo& peer) {
     const std::string uri = node.peer_uri(peer.node_id);
     if (!uri.empty()) out["uri"] = uri;
     return out;
-}
-
-/// "<node id>" or "<node id>@host:port".
-NodeId read_node_id(const std::string& text) {
-    const auto id = fixed_from_hex<NodeId>(text.substr(0, text.find('@')));
-    if (!id) bad(Rule::node_id_malformed, "uri");
-    return *id;
 }
 
 }  // namespace

@@ -67,6 +67,8 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     out.limits = {config.channel.max_lock_s, config.channel.max_deadline_s, config.channel.max_locks, config.channel.min_lock};
     for (const OracleAddress& oracle : config.oracle.endpoints) out.oracle_history_urls.push_back(oracle.http);
     out.accept_stale_database = config.accept_stale_database;
+    for (const PeerUri& tower : config.tower_client.towers) out.towers.push_back(format_peer_uri(tower));
+    out.tower_sync = static_cast<std::uint8_t>(config.tower_client.sync);
     return out;
 }
 

@@ -91,6 +91,11 @@ struct MakerConfig {
     std::vector<MakerSize> sizes;
 };
 
+struct TowerClientConfig {
+    std::vector<PeerUri> towers;  ///< watchtowers that this node is a client of
+    std::uint32_t sync = 0;       ///< how many must hold a state before what it did is reported
+};
+
 struct WalletConfig {
     std::filesystem::path password_file;  ///< empty: none
     std::string password_credential;      ///< name of a systemd credential; empty: none
@@ -111,6 +116,7 @@ struct Config {
     MarketConfig market;
     MakerConfig maker;
     WalletConfig wallet;
+    TowerClientConfig tower_client;
     LogOptions log;
 };
 

@@ -85,6 +85,8 @@ Problem check_rest(const Config& config) {
         return inconsistent("dispute-period is below min-dispute-period");
     if (!config.wallet.password_file.empty() && !config.wallet.password_credential.empty())
         return inconsistent("password-file and password-credential exclude each other");
+    if (config.tower_client.sync > config.tower_client.towers.size())
+        return inconsistent("tower-sync is above the number of tower-client");
     if (config.maker.enabled && config.maker.sizes.empty()) return inconsistent("maker needs at least one maker-size");
     if (config.maker.enabled && config.market.instrument_file.empty()) return inconsistent("maker needs instruments");
     for (std::size_t i = 0; i < config.maker.sizes.size(); ++i) {

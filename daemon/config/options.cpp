@@ -15,12 +15,14 @@ constexpr const char* kChain = "Chain";
 constexpr const char* kOracles = "Oracles";
 constexpr const char* kChannels = "Channels: what this node proposes and accepts";
 constexpr const char* kRisk = "Risk terms proposed for new channels";
+constexpr const char* kTowers = "Watchtowers";
 constexpr const char* kMarket = "Market";
 constexpr const char* kLog = "Log";
 
 constexpr std::uint32_t kDayS = 86'400;
 constexpr std::uint32_t kHourMs = 3'600'000;
 constexpr std::size_t kMaxListed = 64;
+constexpr std::size_t kMaxTowersListed = 16;
 constexpr int kUsd16Decimals = 16;
 
 /// Reads one more item of an option that repeats.
@@ -159,6 +161,12 @@ constexpr Option kOptions[] = {
      [](Draft& d, View t) { return read_number(t, d.config.risk.funding_deadband_bps, 0, 1'000); }},
     {kRisk, "funding-cap-bps", "BPS", "50", false, "Greatest funding rate per 8 hours (0 to 1000)",
      [](Draft& d, View t) { return read_number(t, d.config.risk.funding_cap_bps, 0, 1'000); }},
+
+    {kTowers, "tower-client", "URI", "", true, "Let the watchtower at <node id>@host:port enforce this node's channels while it is away",
+     [](Draft& d, View t) { return add(d.config.tower_client.towers, kMaxTowersListed, t, read_peer); },
+     [](Draft& d) { d.config.tower_client.towers.clear(); }},
+    {kTowers, "tower-sync", "K", "0", false, "Report an operation only when K watchtowers hold the state that contains it (0 to 16); channels can differ",
+     [](Draft& d, View t) { return read_number(t, d.config.tower_client.sync, 0, kMaxTowersListed); }},
 
     {kMarket, "instruments", "FILE", "", false, "The registry of what is traded",
      [](Draft& d, View t) { return read_path(t, d.config.market.instrument_file); }},

@@ -1,6 +1,7 @@
 #include "daemon/node/backup.h"
 
 #include <fmt/format.h>
+#include <sodium.h>
 
 #include <set>
 
@@ -11,6 +12,8 @@
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/opening.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/node/tower_client.h"
+#include "daemon/store/channel_store.h"
 #include "wallet/keys/sealed.h"
 #include "wallet/signer/signing_record.h"
 
@@ -28,6 +31,7 @@ namespace {
 
 constexpr std::size_t kMaxFile = wallet::kMaxSealedPayload + 4096;
 constexpr std::uint32_t kMaxSigner = (1U << 31) - 1;
+constexpr std::size_t kMaxImportsInCopy = 16 << 10;  ///< bytes; beyond, imported keys are in backup files only
 
 Unexpected<Fault> invalid(std::string_view why) {
     return Unexpected{rpc::from_node_error(NodeError::backup_invalid, why)};
@@ -98,25 +102,61 @@ void Backups::with_file(std::function<Result<T>()> work, Answer<T> done) {
 // --- backup
 // -----------------------------------------------------------------------------------------------------------
 
-Backup Backups::collect() const {
+Backup Backups::begin_backup() const {
     Backup out;
     out.chain_id = m_parts.options.chain_id;
     out.adjudicator = m_parts.options.adjudicator;
     out.node_id = m_parts.keys->keyring().identity().node_id();
     out.created_ms = m_parts.now_ms;
     out.next_signer = m_openings.next_signer();
-    for (const Channel* channel : m_parts.channels->all()) {
-        if (channel->status == channel::Status::closed) continue;
-        BackupChannel one;
-        one.head = decltype(one.head)(ByteView(channel::encode_head(*channel)));
-        one.signer_index = m_parts.channels->signer_index(channel->id);
-        one.record = decltype(one.record)(ByteView(m_parts.keys->record(channel->id)));
-        one.peer_uri = decltype(one.peer_uri)(std::string_view(m_parts.peers->uri(channel->peer)));
-        out.channels.push_back(std::move(one));
-    }
     out.sealed_imports = decltype(out.sealed_imports)(ByteView(m_parts.keys->keyring().sealed_imports()));
+    for (const std::string& uri : m_parts.towers->uris())
+        out.towers.push_back(channel::Text<512>(std::string_view(uri)));
+    return out;
+}
+
+void Backups::add_channel(Backup& backup, const Channel& channel) const {
+    BackupChannel one;
+    one.head = decltype(one.head)(ByteView(channel::encode_head(channel)));
+    one.signer_index = m_parts.channels->signer_index(channel.id);
+    one.record = decltype(one.record)(ByteView(m_parts.keys->record(channel.id)));
+    one.peer_uri = decltype(one.peer_uri)(std::string_view(m_parts.peers->uri(channel.peer)));
+    backup.channels.push_back(std::move(one));
+}
+
+Backup Backups::collect() const {
+    Backup out = begin_backup();
+    for (const Channel* channel : m_parts.channels->all()) {
+        if (channel->status != channel::Status::closed) add_channel(out, *channel);
+    }
     add_preimages(m_parts.reader, out);
     return out;
+}
+
+channel::Locator Backups::slot_of(const ChannelId& id) const {
+    const auto key = m_parts.keys->keyring().backup_key();
+    ASSERT(key.has_value());
+    channel::Locator slot;
+    Bytes text;
+    channel::append(text, channel::as_bytes("Hedgerow backup slot"));
+    channel::append(text, id.view());
+    crypto_generichash(slot.data.data(), slot.data.size(), text.data(), text.size(), key->reveal().data(),
+                       key->reveal().size());
+    return slot;
+}
+
+Result<Bytes> Backups::seal_one(const ChannelId& id) const {
+    const auto key = m_parts.keys->keyring().backup_key();
+    if (!key) return refused(Rule::wallet_locked);
+    const Channel* channel = m_parts.channels->find(id);
+    if (channel == nullptr) return refused(Rule::channel_unknown);
+    Backup out = begin_backup();
+    if (out.sealed_imports.size() > kMaxImportsInCopy) out.sealed_imports.clear();
+    add_channel(out, *channel);
+    for (const channel::LockEntry& entry : channel->agreed.state.locks) {
+        if (const auto preimage = find_preimage(m_parts.reader, entry.lock.hash)) out.preimages.push_back(*preimage);
+    }
+    return seal_backup(out, *key);
 }
 
 void Backups::backup(const std::string& path, Answer<BackedUp> done) {
@@ -193,10 +233,25 @@ void Backups::dial(const channel::NodeId& peer, const std::string& uri) {
     });
 }
 
+/// They may have newer states than the backup.
+void Backups::add_towers(const Backup& backup) {
+    for (const auto& uri : backup.towers) {
+        const auto parsed = parse_peer_uri(uri);
+        if (!parsed || m_parts.towers->knows(parsed->node_id)) continue;
+        m_parts.towers->add(uri, [id = parsed->node_id](const Result<TowerInfo>& added) {
+            if (!added) LOG_WARN("tower not reached yet", {"tower", id}, {"error", added.error().name});
+        });
+    }
+}
+
 Result<std::size_t> Backups::recover(Checked checked) {
     if (const auto imports = take_imports(checked.backup); !imports) return Unexpected{imports.error()};
     std::uint32_t next = checked.backup.next_signer;
     std::vector<ChannelId> recovered;
+    const bool fresh = std::any_of(checked.channels.begin(), checked.channels.end(), [&](const auto& saved) {
+        return m_parts.channels->find(saved.channel.id) == nullptr;
+    });
+    if (fresh) add_towers(checked.backup);  // first: they are asked before the peer
     for (Checked::Saved& saved : checked.channels) {
         const ChannelId id = saved.channel.id;
         const channel::NodeId peer = saved.channel.peer;
@@ -214,7 +269,7 @@ Result<std::size_t> Backups::recover(Checked checked) {
     return recovered.size();
 }
 
-Result<std::size_t> Backups::take(const Bytes& file) {
+Result<std::size_t> Backups::take(ByteView file) {
     const auto key = m_parts.keys->keyring().backup_key();
     if (!key) return refused(Rule::wallet_locked);
     auto backup = open_backup(file, *key);

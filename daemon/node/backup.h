@@ -28,6 +28,13 @@ class Backups {
     /// peers are dialled. file_unusable, backup_invalid (open_backup's reasons, and any part that does not fit this
     /// wallet), wrong_chain, wrong_contract, limit_exceeded, wallet_locked; each changes nothing.
     void restore(const std::string& path, Answer<std::size_t> done);
+    // Copies that others keep (BackupCopies).
+    /// Where a copy of that channel is kept: only this wallet can tell. Asserts an unlocked wallet.
+    [[nodiscard]] channel::Locator slot_of(const channel::ChannelId& id) const;
+    /// The sealed backup of one channel of ours, with what is small beside it. wallet_locked.
+    [[nodiscard]] Result<channel::Bytes> seal_one(const channel::ChannelId& id) const;
+    /// As restore, from what another kept: the number of channels that were recovered from it.
+    [[nodiscard]] Result<std::size_t> take_copy(channel::ByteView blob) { return take(blob); }
     /// Waits for the file under way (stepped: one that was not begun stays so).
     void stop();
     /// Stepped only: does the file work that waits; false where there is none.
@@ -39,10 +46,13 @@ class Backups {
     template <typename T>
     void with_file(std::function<Result<T>()> work, Answer<T> done);
     [[nodiscard]] Backup collect() const;
+    [[nodiscard]] Backup begin_backup() const;
+    void add_channel(Backup& backup, const channel::Channel& channel) const;
     [[nodiscard]] Result<Checked> check(Backup backup) const;
-    [[nodiscard]] Result<std::size_t> take(const channel::Bytes& file);
+    [[nodiscard]] Result<std::size_t> take(channel::ByteView file);
     [[nodiscard]] Result<std::size_t> recover(Checked checked);
     [[nodiscard]] Result<void> take_imports(const Backup& backup);
+    void add_towers(const Backup& backup);
     void dial(const channel::NodeId& peer, const std::string& uri);
 
     NodeParts& m_parts;

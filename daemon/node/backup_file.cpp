@@ -41,8 +41,12 @@ Result<Backup> open_backup(ByteView file, const wallet::SecretBytes& key) {
     std::uint16_t format = 0;
     channel::wire_read(reader, format);
     if (!reader.ok()) return invalid(rule_name(reader.rule()));
-    if (format != kBackupFormat) return invalid(rule_name(channel::Rule::protocol_version_unsupported));
-    auto backup = channel::wire_decode<Backup>(plain->reveal());
+    if (format != 1 && format != kBackupFormat)
+        return invalid(rule_name(channel::Rule::protocol_version_unsupported));
+    Bytes body(plain->reveal().begin(), plain->reveal().end());
+    if (format == 1) body.push_back(0);  // no towers
+    auto backup = channel::wire_decode<Backup>(body);
+    sodium_memzero(body.data(), body.size());
     if (!backup) return invalid(rule_name(backup.error()));
     return std::move(*backup);
 }

@@ -11,7 +11,7 @@
 /// (wallet/keys/sealed.h), around one wire-encoded struct led by a format version. The phrase alone opens it.
 namespace hedgerow::daemon {
 
-inline constexpr std::uint16_t kBackupFormat = 1;
+inline constexpr std::uint16_t kBackupFormat = 2;  ///< 1, without towers, is read too
 
 /// A channel as recovery needs it.
 struct BackupChannel {
@@ -39,13 +39,14 @@ struct Backup {
     channel::List<BackupChannel, kMaxChannels> channels;
     channel::Blob<(1 << 20)> sealed_imports;  ///< empty where there are none
     channel::List<channel::Preimage, kMaxPreimages> preimages;
+    channel::List<channel::Text<512>, kMaxTowers> towers;  ///< URIs
     static constexpr auto fields() {
         using channel::field;
         return std::make_tuple(field("format", &Backup::format), field("chainId", &Backup::chain_id),
                                field("adjudicator", &Backup::adjudicator), field("nodeId", &Backup::node_id),
                                field("created", &Backup::created_ms), field("nextSigner", &Backup::next_signer),
                                field("channels", &Backup::channels), field("sealedImports", &Backup::sealed_imports),
-                               field("preimages", &Backup::preimages));
+                               field("preimages", &Backup::preimages), field("towers", &Backup::towers));
     }
 };
 

@@ -5,6 +5,7 @@
 #include "channel/crypto/keccak.h"
 #include "daemon/node/disputes.h"
 #include "daemon/node/opening.h"
+#include "daemon/node/tower_client.h"
 #include "daemon/node/tx_service.h"
 #include "daemon/store/failpoint.h"
 #include "wallet/chain/contract_calls.h"
@@ -122,6 +123,10 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
     }
     const channel::Hash request = channel::keccak256(out.bytes());
     const ClientRef ref = order.client_ref;
+    if (order.towers) {
+        if (const auto fits = m_parts.towers->check_policy(order.peer, *order.towers); !fits)
+            return done(channel::Unexpected{fits.error()});
+    }
     if (!ref.empty()) {
         const auto row = find_client_ref(m_parts.reader, ref);
         if (m_under_way.contains(ref))
@@ -135,8 +140,12 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
         deposits.push_back(
             {static_cast<std::uint8_t>(i), order.deposits[i].amount});  // the channel lists them in this order first
     }
-    m_openings.open(order, [this, deposits, ref, request, done = std::move(done)](const Result<ChannelId>& id) {
+    m_openings.open(order, [this, deposits, ref, request, towers = order.towers, done = std::move(done)](const Result<ChannelId>& id) {
         if (!id) return answer_durably(ref, [done, error = id.error()] { done(channel::Unexpected{error}); });
+        if (towers) {
+            const auto set = m_parts.towers->set_policy(*id, *towers);
+            if (!set) LOG_WARN("towers of the channel not set", {"channel", *id}, {"error", set.error().name});
+        }
         // The row makes the deposits happen even if we crash now: they are jobs named after the channel.
         ClientRefRow row{ref.empty() ? fmt::format("open:{}", channel::to_hex(*id)) : ref,
                          "open",

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "channel/machine/apply.h"
+#include "daemon/node/backup_copies.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/node/tower_client.h"
 
 namespace hedgerow::daemon {
 
@@ -38,6 +40,10 @@ Rule judge_without_market(const channel::Op& op) {
     if (std::holds_alternative<channel::ExpireOp>(op)) return Rule::expiry_price_missing;
     if (std::holds_alternative<channel::TermsOp>(op)) return Rule::terms_not_authorised;
     return Rule::none;
+}
+
+namespace {
+constexpr std::uint64_t kAskTowersMs = 5'000;  ///< how long a recovering channel's peer waits for its towers' answers
 }
 
 ChannelManager::ChannelManager(NodeParts& parts, ChainEffects& chain_effects)
@@ -85,16 +91,74 @@ void ChannelManager::restore(bool stale) {
     m_local.restore();
 }
 
-/// From a restored copy of the database: it may be behind our own signatures, so nothing is signed on it any more
-/// (DESIGN 5.7).
+/// What we hold may be behind our own signatures, so nothing is signed on it any more, for good (DESIGN 5.7, spec 6.8).
 void ChannelManager::recover(Entry& e) {
-    const channel::Status status = e.channel.status;
-    if (status == channel::Status::closed || status == channel::Status::recovering ||
-        status == channel::Status::disputed)
-        return;
-    e.channel.status = channel::Status::recovering;
-    perform(e, channel::StatusChanged{channel::Status::recovering});
+    Channel& c = e.channel;
+    if (c.status == channel::Status::closed) return;
+    c.lost_data = true;  // a dispute that comes and goes does not end it
+    // What was in flight may have been superseded since. Only what both signed counts, and any newer state of that is
+    // taken; what we signed above it the policy remembers.
+    for (const channel::QueuedOp& queued : c.queue) perform(e, channel::OpRefused{queued.local_id, Rule::channel_recovering});
+    for (const channel::Proposal& p : c.proposals) perform(e, channel::OpRefused{p.local_id, Rule::channel_recovering});
+    c.pending.clear();
+    c.queue.clear();
+    c.proposals.clear();
+    c.tip = c.agreed.state;
+    c.highest_signed = std::max(c.agreed.state.version, c.close ? c.close->close.version : 0);
+    if (c.status != channel::Status::disputed && c.status != channel::Status::recovering) {
+        c.status = channel::Status::recovering;
+        perform(e, channel::StatusChanged{channel::Status::recovering});
+    }
     perform(e, channel::PersistHead{});
+}
+
+void ChannelManager::adopt(const channel::HandOver& state) {
+    Entry* e = entry(state.channel);
+    if (e == nullptr || e->channel.status == channel::Status::closed) return;
+    if (!e->channel.lost_data) recover(*e);
+    channel::Effects effects;
+    channel::step(m_parts.context(), e->channel, channel::FromPeer{state, {}}, effects);
+    // The peer is not told: one that lies would learn that we were behind.
+    std::erase_if(effects, [](const channel::Effect& effect) { return std::holds_alternative<channel::PeerFault>(effect); });
+    touch(*e);
+    perform(*e, effects);
+}
+
+// --- what waits for towers
+// ----------------------------------------------------------------------------------------
+
+void ChannelManager::report(const ChannelId& id, std::uint64_t version, std::function<void()> action,
+                            std::function<void()> late) {
+    const bool waits = m_parts.towers != nullptr && m_parts.towers->any_sync();
+    Entry* e = waits ? entry(id) : nullptr;
+    if (e == nullptr || (e->held.empty() && m_parts.towers->holds(id, version)))
+        return m_parts.outbox.when_durable(std::move(action));
+    e->held.push_back({version, m_parts.steady_ms, std::move(action), std::move(late)});
+}
+
+void ChannelManager::release(Entry& e) {
+    const bool over = e.channel.status == channel::Status::closed;  // the chain has the last word
+    while (!e.held.empty() && (over || m_parts.towers->holds(e.channel.id, e.held.front().version))) {
+        m_parts.outbox.when_durable(std::move(e.held.front().action));
+        e.held.pop_front();
+    }
+}
+
+void ChannelManager::towers_hold_more(const ChannelId& id) {
+    Entry* e = entry(id);
+    if (e == nullptr) return;
+    release(*e);
+    const bool ask = e->ask_peer_ms != 0 && !m_parts.towers->unanswered(id);
+    if (ask && m_parts.peers->ready(e->channel.peer)) connect(*e);
+}
+
+std::optional<std::uint64_t> ChannelManager::peer_said(const ChannelId& id) const {
+    const auto it = m_entries.find(id);
+    return it == m_entries.end() ? std::nullopt : it->second->peer_said;
+}
+
+void ChannelManager::note_peer(Entry& e, const PeerMessage& message) {
+    if (const auto* where = std::get_if<channel::Reestablish>(&message)) e.peer_said = where->agreed;
 }
 
 Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {
@@ -142,7 +206,8 @@ bool ChannelManager::recover_from(Channel saved, std::uint32_t signer_index, con
     Entry& e = insert(std::move(saved), signer_index, record);
     store_record(e, m_parts.keys->record(id));
     perform(e, channel::StatusChanged{channel::Status::recovering});
-    if (m_parts.peers->ready(e.channel.peer)) feed(e, channel::Connected{});
+    if (m_parts.towers != nullptr) m_parts.towers->head_stored(e.channel);  // it asks them
+    if (m_parts.peers->ready(e.channel.peer)) connect(e);
     return true;
 }
 
@@ -204,12 +269,27 @@ void ChannelManager::feed(Entry& e, const channel::Input& input) {
 
 void ChannelManager::on_ready(const NodeId& peer) {
     const auto [first, last] = m_by_peer.equal_range(peer);
-    for (auto it = first; it != last; ++it) feed(*it->second, channel::Connected{});
+    for (auto it = first; it != last; ++it) connect(*it->second);
+}
+
+/// A recovering channel's towers are asked first: with their answer the peer does not learn how far we are behind.
+void ChannelManager::connect(Entry& e) {
+    const bool first = e.channel.status == channel::Status::recovering && e.ask_peer_ms == 0;
+    if (first && m_parts.towers != nullptr && m_parts.towers->unanswered(e.channel.id)) {
+        e.ask_peer_ms = m_parts.steady_ms + kAskTowersMs;
+        return;
+    }
+    e.ask_peer_ms = 0;
+    feed(e, channel::Connected{});
 }
 
 void ChannelManager::on_lost(const NodeId& peer) {
     const auto [first, last] = m_by_peer.equal_range(peer);
-    for (auto it = first; it != last; ++it) feed(*it->second, channel::Disconnected{});
+    for (auto it = first; it != last; ++it) {
+        it->second->ask_peer_ms = 0;
+        it->second->peer_said.reset();
+        feed(*it->second, channel::Disconnected{});
+    }
 }
 
 void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
@@ -224,6 +304,7 @@ void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
         std::holds_alternative<channel::QuoteRequest>(message) || std::holds_alternative<channel::Quote>(message) ||
         std::holds_alternative<channel::QuoteRefuse>(message) || std::holds_alternative<channel::StreamQuote>(message);
     if (is_market) return market_message(e->channel, message);
+    note_peer(*e, message);
     channel::FromPeer input;
     input.verdicts = judge(e->channel, message);
     input.message = std::move(message);
@@ -340,6 +421,8 @@ void ChannelManager::store_heads() {
         ChannelRow row{c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version};
         m_parts.outbox.persist(
             [row = std::move(row), now = m_parts.now_ms](Database& db) { put_channel(db, row, now); });
+        if (m_parts.towers != nullptr) m_parts.towers->head_stored(c);
+        if (m_parts.copies != nullptr) m_parts.copies->head_stored(c);
     }
     m_parts.outbox.when_durable([stored = std::move(stored)] {
         for (Entry* e : stored) --e->turns_in_flight;
@@ -350,6 +433,13 @@ void ChannelManager::tick() {
     for (auto& [id, e] : m_entries) {
         if (e->channel.status != channel::Status::closed) feed(*e, channel::Tick{});
         m_local.settle_unresolved(e->channel);  // also of what is closed: that is when it is known
+        if (e->ask_peer_ms != 0 && m_parts.steady_ms >= e->ask_peer_ms && m_parts.peers->ready(e->channel.peer)) connect(*e);
+    }
+    for (auto& [id, e] : m_entries) {
+        for (Held& held : e->held) {
+            if (m_parts.steady_ms < held.since_ms + kTowerWaitMs) break;
+            if (held.late) m_parts.outbox.when_durable(std::exchange(held.late, nullptr));
+        }
     }
 }
 

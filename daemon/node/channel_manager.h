@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <unordered_map>
 
@@ -44,6 +45,8 @@ class ChannelManager {
     [[nodiscard]] std::uint32_t signer_index(const channel::ChannelId& id) const;
     [[nodiscard]] std::vector<const channel::Channel*> all() const;
     [[nodiscard]] std::size_t count_not_closed() const;
+    /// Channels that this node has, or had, with that peer.
+    [[nodiscard]] std::size_t count_with(const channel::NodeId& peer) const { return m_by_peer.count(peer); }
 
     void feed(const channel::ChannelId& id, const channel::Input& input);
     void feed_all(const channel::Input& input);
@@ -51,6 +54,18 @@ class ChannelManager {
     void on_lost(const channel::NodeId& peer);
     /// A message about a channel; faults are answered by name and change nothing.
     void on_message(const channel::NodeId& peer, channel::PeerMessage message);
+
+    /// A newer co-signed state that a tower kept for us: we are behind our own past, and recovering from now on.
+    void adopt(const channel::HandOver& state);
+    /// What towers hold of that channel has grown.
+    void towers_hold_more(const channel::ChannelId& id);
+    /// `action` runs once this turn is durable and enough towers hold that version (or none is waited for), in order.
+    /// Where towers stay away, `late` runs after kTowerWaitMs and `action` whenever they are back.
+    void report(const channel::ChannelId& id, std::uint64_t version, std::function<void()> action,
+                std::function<void()> late);
+    static constexpr std::uint64_t kTowerWaitMs = 10'000;
+    /// The newest version that the peer said it has, since it was last connected; nothing where it has not said.
+    [[nodiscard]] std::optional<std::uint64_t> peer_said(const channel::ChannelId& id) const;
 
     void submit(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
     channel::LocalId submit(const channel::ChannelId& id, const channel::Op& op,
@@ -61,6 +76,12 @@ class ChannelManager {
     void tick();
 
   private:
+    struct Held {
+        std::uint64_t version = 0;
+        std::uint64_t since_ms = 0;
+        std::function<void()> action;
+        std::function<void()> late;
+    };
     struct Entry {
         channel::Channel channel;
         std::uint32_t signer_index = 0;
@@ -70,6 +91,9 @@ class ChannelManager {
         std::size_t turns_in_flight = 0;
         std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>>
             nets;  ///< of versions being agreed
+        std::deque<Held> held;                  ///< what waits for towers, in order
+        std::uint64_t ask_peer_ms = 0;          ///< recovering: when the peer is asked though towers are silent; 0: not waiting
+        std::optional<std::uint64_t> peer_said;
     };
 
     [[nodiscard]] Entry* entry(const channel::ChannelId& id);
@@ -77,6 +101,9 @@ class ChannelManager {
     void touch(Entry& entry);
     void recover(Entry& entry);
     [[nodiscard]] static bool owed(const Entry& entry, const channel::Op& op);
+    void connect(Entry& entry);
+    void release(Entry& entry);
+    void note_peer(Entry& entry, const channel::PeerMessage& message);
     Entry& insert(channel::Channel channel, std::uint32_t signer_index, channel::ByteView record);
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
                                                    const channel::PeerMessage& message) const;

@@ -89,7 +89,7 @@ void ChannelManager::perform(Entry& e, const channel::OpAccepted& effect) {
 void ChannelManager::perform(Entry& e, const channel::OpAgreed& effect) {
     m_local.agreed(e.channel, effect);
     if (m_parts.market == nullptr) return;
-    m_parts.outbox.when_durable([this, &e, effect] { m_parts.market->on_agreed(e.channel, effect); });
+    report(e.channel.id, effect.version, [this, &e, effect] { m_parts.market->on_agreed(e.channel, effect); }, {});
 }
 
 void ChannelManager::perform(Entry&, const channel::OpRefused& effect) {
@@ -113,6 +113,7 @@ void ChannelManager::perform(Entry& e, const channel::StatusChanged& effect) {
     const auto record = m_parts.keys->status_changed(e.channel, m_parts.confirmed_chain_time_s);
     if (!record) signing_refused(e.channel, record.error());
     store_record(e, *record);
+    if (!e.held.empty()) release(e);
     m_parts.outbox.when_durable([this, &e] {
         m_chain_effects.status_changed(e.channel);
         if (m_parts.market != nullptr) m_parts.market->on_status(e.channel);

@@ -1,6 +1,7 @@
 #include "daemon/node/local_ops.h"
 
 #include "channel/crypto/keccak.h"
+#include "daemon/node/channel_manager.h"
 #include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
@@ -22,6 +23,13 @@ void answer_all(std::vector<Answer<OpDone>>& answers, const Result<OpDone>& resu
         if (done) done(result);
     }
     answers.clear();
+}
+
+/// Both have signed it, which towers that are waited for do not know yet.
+channel::Unexpected<Fault> unconfirmed() {
+    Fault fault = rpc::from_node_error(rpc::NodeError::tower_unconfirmed);
+    fault.outcome = rpc::Outcome::unknown;
+    return channel::Unexpected{std::move(fault)};
 }
 
 OpDone done_of(const ClientRefRow& row) {
@@ -55,6 +63,14 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
         waiting.done.push_back(std::move(done));
         return true;
     }
+    if (const auto agreed = m_agreed.find(ref); agreed != m_agreed.end()) {
+        if (agreed->second->request != request) return reused();
+        if (agreed->second->late)
+            done(unconfirmed());
+        else
+            agreed->second->done.push_back(std::move(done));
+        return true;
+    }
     for (auto& [channel_id, unresolved] : m_unresolved) {
         if (unresolved.row.ref != ref) continue;
         if (unresolved.row.request != request) return reused();
@@ -65,7 +81,7 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
     if (!row) return false;
     if (row->kind != kKind || row->request != request) return reused();
     if (row->outcome != RefOutcome::done) return false;  // it was not done: it may be tried again
-    done(done_of(*row));
+    answer_agreed(ref, request, {std::move(done)}, done_of(*row));
     return true;
 }
 
@@ -115,13 +131,27 @@ void LocalOps::agreed(const channel::Channel& channel, const channel::OpAgreed& 
         store({waiting.ref, kKind, waiting.request, RefOutcome::done, channel.id, op.version, op.index, Rule::none,
                channel::wire_encode(op.timestamp_ms), waiting.created_ms});
     }
+    if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
     if (waiting.done.empty()) return;
-    m_parts.outbox.when_durable([this, waiting = std::move(waiting),
-                                 result = OpDone{channel.id, op.version, op.index, op.timestamp_ms}]() mutable {
-        failpoint("ops.before_answer");
-        if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
-        answer_all(waiting.done, result);
-    });
+    answer_agreed(waiting.ref, waiting.request, std::move(waiting.done),
+                  OpDone{channel.id, op.version, op.index, op.timestamp_ms});
+}
+
+void LocalOps::answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,
+                             const OpDone& result) {
+    const auto agreed = std::make_shared<Agreed>(Agreed{request, std::move(done)});
+    if (!ref.empty()) m_agreed[ref] = agreed;
+    m_parts.channels->report(
+        result.channel, result.version,
+        [this, ref, agreed, result] {
+            failpoint("ops.before_answer");
+            if (!ref.empty()) m_agreed.erase(ref);
+            answer_all(agreed->done, result);
+        },
+        [agreed] {
+            agreed->late = true;
+            answer_all(agreed->done, unconfirmed());
+        });
 }
 
 /// After a restart ops come back without a number. Where an op was put into another update since, what it says tells
@@ -150,8 +180,7 @@ void LocalOps::finish(Unresolved unresolved, const channel::Channel& channel, co
     row.op = op.index;
     row.result = channel::wire_encode(op.timestamp_ms);
     store(row);
-    m_parts.outbox.when_durable(
-        [unresolved = std::move(unresolved)]() mutable { answer_all(unresolved.done, done_of(unresolved.row)); });
+    answer_agreed(row.ref, row.request, std::move(unresolved.done), done_of(row));
 }
 
 void LocalOps::refused(LocalId id, Rule rule) {
@@ -171,8 +200,8 @@ void LocalOps::refused(LocalId id, Rule rule) {
                {},
                waiting.created_ms});
     }
-    m_parts.outbox.when_durable([this, waiting = std::move(waiting), rule]() mutable {
-        if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
+    if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
+    m_parts.outbox.when_durable([waiting = std::move(waiting), rule]() mutable {
         answer_all(waiting.done, daemon::refused(rule));
         if (waiting.refused) waiting.refused(rule);
     });

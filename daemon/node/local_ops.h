@@ -53,6 +53,12 @@ class LocalOps {
         std::vector<Answer<OpDone>> done;
         std::function<void(channel::Rule)> refused;
     };
+    /// Agreed, but not reported yet: the disk, or towers, are waited for.
+    struct Agreed {
+        channel::Hash request;
+        std::vector<Answer<OpDone>> done;
+        bool late = false;  ///< told that it is not known
+    };
     struct Unresolved {
         ClientRefRow row;
         std::vector<Answer<OpDone>> done;
@@ -60,12 +66,16 @@ class LocalOps {
 
     void store(const ClientRefRow& row);
     void finish(Unresolved unresolved, const channel::Channel& channel, const channel::OpAgreed& op);
+    /// Answers as done once that may be reported (ChannelManager::report).
+    void answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,
+                       const OpDone& result);
     void agreed_unresolved(const channel::Channel& channel, const channel::OpAgreed& op);
 
     NodeParts& m_parts;
     channel::LocalId m_next = 1;
     std::unordered_map<channel::LocalId, Waiting> m_waiting;
-    std::unordered_map<ClientRef, channel::LocalId> m_by_ref;
+    std::unordered_map<ClientRef, channel::LocalId> m_by_ref;  ///< of what is in m_waiting
+    std::unordered_map<ClientRef, std::shared_ptr<Agreed>> m_agreed;
     std::multimap<channel::ChannelId, Unresolved> m_unresolved;
 };
 

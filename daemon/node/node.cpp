@@ -162,6 +162,40 @@ void Node::restore_channels(const std::string& path, Answer<std::size_t> done) {
     if (m_impl->ready(done)) m_impl->backups->restore(path, std::move(done));
 }
 
+// --- towers
+// ------------------------------------------------------------------------------------------------------------
+
+void Node::add_tower(const std::string& uri, Answer<TowerInfo> done) {
+    if (m_impl->ready(done)) m_impl->towers->add(uri, std::move(done));
+}
+Result<void> Node::remove_tower(const channel::NodeId& tower) {
+    return m_impl->towers ? m_impl->towers->remove(tower) : Result<void>(refused(Rule::tower_unknown));
+}
+std::vector<TowerInfo> Node::towers() const {
+    return m_impl->towers ? m_impl->towers->list() : std::vector<TowerInfo>();
+}
+TowerPolicy Node::default_tower_policy() const {
+    return {std::nullopt, options().tower_sync};
+}
+TowerPolicy Node::tower_policy(const channel::ChannelId& id) const {
+    return m_impl->towers ? m_impl->towers->policy(id) : TowerPolicy();
+}
+Result<void> Node::set_tower_policy(const channel::ChannelId& id, const TowerPolicy& policy) {
+    return m_impl->towers ? m_impl->towers->set_policy(id, policy) : Result<void>(refused(Rule::channel_unknown));
+}
+std::vector<channel::NodeId> Node::towers_of(const channel::ChannelId& id) const {
+    return m_impl->towers ? m_impl->towers->towers_of(id) : std::vector<channel::NodeId>();
+}
+Result<TowerProof> Node::tower_proof(const channel::ChannelId& id, const channel::NodeId& tower) const {
+    return m_impl->towers ? m_impl->towers->proof(id, tower) : Result<TowerProof>(refused(Rule::tower_unknown));
+}
+std::vector<TowerAnswer> Node::tower_answers(const channel::ChannelId& id) const {
+    return m_impl->towers ? m_impl->towers->answers(id) : std::vector<TowerAnswer>();
+}
+std::optional<std::uint64_t> Node::peer_said(const channel::ChannelId& id) const {
+    return m_impl->channels ? m_impl->channels->peer_said(id) : std::nullopt;
+}
+
 void Node::submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
     if (m_impl->ready(done)) m_impl->channels->submit(id, op, ref, std::move(done));
 }

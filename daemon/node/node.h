@@ -6,6 +6,7 @@
 #include "daemon/node/event_loop.h"
 #include "daemon/node/market_hooks.h"
 #include "daemon/node/node_types.h"
+#include "daemon/node/tower_info.h"
 #include "daemon/node/world.h"
 #include "daemon/store/database.h"
 
@@ -114,6 +115,19 @@ class Node {
     /// Recovers what a backup of this wallet knows and this node does not; answers with the number of channels.
     /// backup_invalid, wrong_chain, wrong_contract, file_unusable, wallet_locked: then nothing has changed.
     void restore_channels(const std::string& path, Answer<std::size_t> done);
+
+    // --- towers: see TowerClient
+    void add_tower(const std::string& uri, Answer<TowerInfo> done);
+    [[nodiscard]] Result<void> remove_tower(const channel::NodeId& tower);
+    [[nodiscard]] std::vector<TowerInfo> towers() const;
+    [[nodiscard]] TowerPolicy default_tower_policy() const;
+    [[nodiscard]] TowerPolicy tower_policy(const channel::ChannelId& id) const;
+    [[nodiscard]] Result<void> set_tower_policy(const channel::ChannelId& id, const TowerPolicy& policy);
+    [[nodiscard]] std::vector<channel::NodeId> towers_of(const channel::ChannelId& id) const;
+    [[nodiscard]] Result<TowerProof> tower_proof(const channel::ChannelId& id, const channel::NodeId& tower) const;
+    /// For a channel that may be behind: what towers, and the peer, said that they have.
+    [[nodiscard]] std::vector<TowerAnswer> tower_answers(const channel::ChannelId& id) const;
+    [[nodiscard]] std::optional<std::uint64_t> peer_said(const channel::ChannelId& id) const;
 
     /// Wants `op` done in that channel; answers when both have signed it (OpDone), or with the Rule that refused it.
     void submit_op(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);

@@ -49,6 +49,35 @@ Fault fault_of(WalletFault fault) {
     }
 }
 
+namespace {
+
+/// What the client of towers needs of the node.
+class TowerHost final : public TowerClient::Host {
+  public:
+    explicit TowerHost(NodeParts& parts, std::function<bool()> synced) : m_parts(parts), m_synced(std::move(synced)) {}
+    [[nodiscard]] const channel::Channel* channel(const channel::ChannelId& id) const override {
+        return m_parts.channels->find(id);
+    }
+    [[nodiscard]] std::vector<const channel::Channel*> channels() const override { return m_parts.channels->all(); }
+    [[nodiscard]] bool ready(const channel::NodeId& tower) const override { return m_parts.peers->ready(tower); }
+    [[nodiscard]] bool synced() const override { return m_synced(); }
+    void send(const channel::NodeId& tower, const channel::PeerMessage& message) override {
+        m_parts.peers->send(tower, message);
+    }
+    void dial(const std::string& uri, Answer<PeerInfo> done) override { m_parts.peers->connect(uri, std::move(done)); }
+    void hand_over(const channel::HandOver& state) override { m_parts.channels->adopt(state); }
+    void holds_more(const channel::ChannelId& id) override { m_parts.channels->towers_hold_more(id); }
+    [[nodiscard]] channel::NodeSignature sign(std::string_view domain, channel::ByteView message) override {
+        return m_parts.keys->keyring().identity().sign(domain, message);
+    }
+
+  private:
+    NodeParts& m_parts;
+    const std::function<bool()> m_synced;
+};
+
+}  // namespace
+
 NodeStore::NodeStore(const NodeOptions& options, const World& world, std::function<void()> on_fatal) {
     const std::filesystem::path path = options.datadir / "node.sqlite";
     DatabaseOptions database;
@@ -123,6 +152,8 @@ void Node::Impl::tick() {
     if (!channels) return;
     peers->tick();
     openings->tick();
+    towers->tick();
+    copies->tick();
     channels->tick();
     disputes->tick();
     lock_watch->tick();
@@ -295,10 +326,11 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
             LOG_ERROR("imported keys cannot be opened", {"error", wallet_fault_name(loaded.error())});
         }
     }
+    // A wallet from its phrase, or beside another database than its own, may have channels and numbers not known here.
+    const bool may_lack_channels = (!known && !is_new) || store.stale;
     start_chain();
-    start_peers();
-    // A wallet from its phrase, or beside another database than its own, may have used numbers that are not known here.
-    if ((!known && !is_new) || store.stale) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
+    start_peers(may_lack_channels);
+    if (may_lack_channels) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
     LOG_INFO("node", {"id", me}, {"port", transport->port()},
              {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->all().size()});
 }
@@ -322,18 +354,22 @@ void Node::Impl::start_chain() {
     }
 }
 
-void Node::Impl::start_peers() {
+void Node::Impl::start_peers(bool may_lack_channels) {
     disputes = std::make_unique<Disputes>(parts);
     channels = std::make_unique<ChannelManager>(parts, *disputes);
     parts.channels = channels.get();
     channels->restore(store.stale);
     lock_watch = std::make_unique<LockWatch>(parts);
+    tower_host = std::make_unique<TowerHost>(parts, [this] { return follower && follower->status().synced; });
+    towers = std::make_unique<TowerClient>(parts, *tower_host, keys->keyring().identity().node_id());
     openings = std::make_unique<Openings>(parts);
     openings->restore();
     chain_events = std::make_unique<ChainEvents>(parts, *disputes);
     transport = world.transport(options.transport, keys->transport_keys());
     peers = std::make_unique<PeerManager>(parts, *transport, *this);
     parts.peers = peers.get();
+    towers->restore(options.towers, options.tower_sync);
+    parts.towers = towers.get();
     chain_ops = std::make_unique<ChainOps>(parts, *openings, *disputes);
     loop.watch(transport->event_fd(), [this] { peers->drain(); });
 
@@ -360,10 +396,14 @@ void Node::Impl::start_peers() {
     std::vector<std::string> uris;
     for (const PeerRow& row : all_peers(*store.reader)) uris.push_back(row.uri);
     uris.insert(uris.end(), options.peers.begin(), options.peers.end());
+    for (const std::string& uri : towers->uris()) uris.push_back(uri);
     peers->restore(uris);
     disputes->resume();
     chain_ops->resume();
     backups = std::make_unique<Backups>(parts, *openings, *chain_events, world);
+    copies = std::make_unique<BackupCopies>(parts, *backups);
+    copies->restore(may_lack_channels);
+    parts.copies = copies.get();
     chain_events->resume();
 }
 
@@ -394,6 +434,11 @@ NodeInfo Node::Impl::info() const {
     if (transport) out.uri = format_peer_uri({out.node_id, host, transport->port()});
     if (follower) out.synced = follower->status().synced && chain_events->synced();
     if (channels) out.channels = channels->count_not_closed();
+    if (channels) {
+        const auto all = channels->all();
+        out.recovering = static_cast<std::size_t>(std::count_if(
+            all.begin(), all.end(), [](const auto* c) { return c->status == channel::Status::recovering; }));
+    }
     return out;
 }
 
@@ -412,19 +457,34 @@ void Node::Impl::set_halted(bool halted) {
 
 void Node::Impl::on_ready(const channel::NodeId& peer) {
     openings->on_ready(peer);
+    towers->on_ready(peer);
+    copies->on_ready(peer);
     channels->on_ready(peer);
 }
 
 void Node::Impl::on_lost(const channel::NodeId& peer) {
     openings->on_lost(peer);
+    towers->on_lost(peer);
+    copies->on_lost(peer);
     channels->on_lost(peer);
 }
 
 void Node::Impl::on_message(const channel::NodeId& peer, channel::PeerMessage message) {
     std::visit(
         [&](auto& m) {
+            using M = std::decay_t<decltype(m)>;
             if constexpr (requires { openings->on_message(peer, m); }) {
                 openings->on_message(peer, m);
+            } else if constexpr (std::is_same_v<M, channel::TowerRefuse>) {
+                if (!copies->on_refuse(peer, m)) towers->on_message(peer, m);
+            } else if constexpr (std::is_same_v<M, channel::TowerStore> || std::is_same_v<M, channel::TowerEnd>) {
+                peers->send(peer, channel::TowerRefuse{m.locator, m.version, Rule::tower_not_offered});
+            } else if constexpr (std::is_same_v<M, channel::TowerFetch>) {
+                peers->send(peer, channel::TowerRefuse{m.locator, 0, Rule::tower_not_offered});
+            } else if constexpr (requires { copies->on_message(peer, m); }) {
+                copies->on_message(peer, m);
+            } else if constexpr (requires { towers->on_message(peer, m); }) {
+                towers->on_message(peer, m);
             } else {
                 channels->on_message(peer, std::move(message));
             }

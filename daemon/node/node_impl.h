@@ -5,7 +5,7 @@
 
 #include "channel/crypto/signature.h"
 #include "daemon/chain/follower.h"
-#include "daemon/node/backup.h"
+#include "daemon/node/backup_copies.h"
 #include "daemon/node/chain_events.h"
 #include "daemon/node/chain_ops.h"
 #include "daemon/node/disputes.h"
@@ -14,6 +14,7 @@
 #include "daemon/node/node.h"
 #include "daemon/node/opening.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/node/tower_client.h"
 #include "daemon/node/tx_service.h"
 #include "daemon/node/world.h"
 #include "wallet/keys/seed_file.h"
@@ -74,6 +75,8 @@ struct Node::Impl final : PeerManager::Events {
     std::unique_ptr<Disputes> disputes;
     std::unique_ptr<ChannelManager> channels;
     std::unique_ptr<LockWatch> lock_watch;
+    std::unique_ptr<TowerClient::Host> tower_host;
+    std::unique_ptr<TowerClient> towers;
     std::unique_ptr<Openings> openings;
     std::unique_ptr<ChainEvents> chain_events;
     std::unique_ptr<ChainOps> chain_ops;
@@ -81,6 +84,7 @@ struct Node::Impl final : PeerManager::Events {
     std::unique_ptr<PeerManager> peers;
     std::unique_ptr<ChainFollower> follower;
     std::unique_ptr<Backups> backups;
+    std::unique_ptr<BackupCopies> copies;
 
   private:
     using SeedResult = wallet::WalletExpected<wallet::MasterSeed>;
@@ -93,7 +97,7 @@ struct Node::Impl final : PeerManager::Events {
     [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed, bool is_new = false);
     void start(wallet::MasterSeed seed, bool is_new);
     void start_chain();
-    void start_peers();
+    void start_peers(bool may_lack_channels);
     void chain_batches();
     void shut_down();
 

@@ -14,6 +14,8 @@ namespace hedgerow::daemon {
 class TxService;
 class PeerManager;
 class ChannelManager;
+class TowerClient;
+class BackupCopies;
 
 /// Signed price packages, kept for disputes: what an oracle client and its price book have.
 class PackageSource {
@@ -40,6 +42,8 @@ struct NodeParts {
     ChannelManager* channels = nullptr;
     MarketHooks* market = nullptr;
     PackageSource* packages = nullptr;
+    TowerClient* towers = nullptr;
+    BackupCopies* copies = nullptr;
     ChainWorker* questions = nullptr;  ///< for slow questions, beside `chain` that broadcasts
     bool halted = false;
     std::uint64_t now_ms = 0;                  ///< of this turn

@@ -9,6 +9,7 @@
 #include "channel/base/u256.h"
 #include "channel/machine/channel.h"
 #include "daemon/net/transport.h"
+#include "daemon/store/tower_store.h"
 #include "rpc/error.h"
 #include "wallet/chain/tx_fees.h"
 
@@ -69,6 +70,8 @@ struct NodeOptions {
     channel::PeerLimits limits;      ///< what is taken from peers (spec 5.10)
     std::vector<std::string> oracle_history_urls;  ///< HTTP bases of oracles, asked for packages that decide a dispute
     bool accept_stale_database = false;
+    std::vector<std::string> towers;  ///< URIs of watchtowers to be a client of
+    std::uint8_t tower_sync = 0;      ///< how many must hold a version before its ops are reported, where a channel does not say
 };
 
 struct NodeInfo {
@@ -82,6 +85,7 @@ struct NodeInfo {
     bool halted = false;
     bool wallet_exists = false;
     bool wallet_locked = true;
+    std::size_t recovering = 0;  ///< channels of which a newer state than ours may exist
 };
 
 /// A backup that was written.
@@ -102,6 +106,7 @@ struct OpenOrder {
     std::optional<std::vector<channel::Address>> oracles;
     std::optional<std::uint8_t> oracle_threshold;
     std::optional<channel::RiskTerms> risk;
+    std::optional<TowerPolicy> towers;
     ClientRef client_ref;
 };
 struct OpenedChannel {

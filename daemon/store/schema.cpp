@@ -114,7 +114,51 @@ CREATE INDEX oracle_packages_time ON oracle_packages (time_s);
 CREATE TABLE revealed (hash BLOB PRIMARY KEY CHECK (length(hash) = 32), time_s INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<Migration, 1> kMigrations = {{{1, kVersion1}}};
+constexpr const char* kVersion2 = R"sql(
+-- Towers that this node is a client of.
+CREATE TABLE towers (node_id BLOB PRIMARY KEY CHECK (length(node_id) = 32), uri TEXT NOT NULL, added_ms INTEGER NOT NULL) WITHOUT ROWID;
+
+-- What a tower promised for a channel (spec 10.3): the newest receipt, the newest that is for a version, and the appointment which that one's
+-- blob was sealed from. What is owed to the tower is whatever channels.agreed_version has above it: one transaction stores both.
+CREATE TABLE tower_promises (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    tower BLOB NOT NULL CHECK (length(tower) = 32),
+    receipt BLOB,
+    promise BLOB,
+    appointment BLOB,
+    ended_ms INTEGER,
+    broken_ms INTEGER,
+    PRIMARY KEY (channel, tower)
+);
+
+-- What a tower said that its own receipt contradicts; `said` is the contradicting receipt, or empty where it denied having anything.
+CREATE TABLE tower_evidence (
+    id INTEGER PRIMARY KEY,
+    tower BLOB NOT NULL CHECK (length(tower) = 32),
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    time_ms INTEGER NOT NULL,
+    kept BLOB NOT NULL,
+    said BLOB NOT NULL
+);
+
+-- Per channel, where its owner chose: the towers (all where null) and how many must hold a version before its ops are reported.
+CREATE TABLE tower_policies (
+    channel BLOB PRIMARY KEY CHECK (length(channel) = 32),
+    towers BLOB,
+    sync INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Sealed copies that this node keeps for its channels' peers (spec 10.6).
+CREATE TABLE peer_backups (
+    client BLOB NOT NULL CHECK (length(client) = 32),
+    slot BLOB NOT NULL CHECK (length(slot) = 32),
+    number INTEGER NOT NULL,
+    blob BLOB NOT NULL,
+    PRIMARY KEY (client, slot)
+);
+)sql";
+
+constexpr std::array<Migration, 2> kMigrations = {{{1, kVersion1}, {2, kVersion2}}};
 
 }  // namespace
 

@@ -49,6 +49,20 @@ Schema channel_shape() {
                      required("maintenance", amount(), "maintenance margin, USD"),
                  }),
                  "see margin_get"),
+        optional("recovery",
+                 object({
+                     required("mayBeBehind", boolean(), "a newer state than this node's may exist"),
+                     required("version", version_number(), "newest that this node has"),
+                     optional("peer", object({required("version", version_number(), "newest that the peer says it has")}),
+                              "once the peer is connected"),
+                     required("towers",
+                              array(object({required("tower", hash(), "its node id"),
+                                            required("version", version_number(), "newest that it has; 0 is none"),
+                                            required("time", timestamp(), "when it said so")}),
+                                    16),
+                              "what the channel's towers answered"),
+                 }),
+                 "of a channel that recovers: it signs nothing but a close, never challenges, and answers with the best it has"),
     });
 }
 
@@ -93,7 +107,10 @@ void add_life(Methods& out) {
                              "seconds that a dispute stays open (default: the node's)"),
                     optional("oracles", array(address(), 20, 1),
                              "signers whose median prices count (default: the node's)"),
-                    optional("risk", any(), "risk terms to propose, as an object (default: the node's)"), client_ref()},
+                    optional("risk", any(), "risk terms to propose, as an object (default: the node's)"), client_ref(),
+                    optional("towers", array(hash(), 16), "node ids of the watchtowers to use (default: all of the node's)"),
+                    optional("towerSync", integer(0, 16),
+                             "how many of them must hold a state before what it did is reported (default: the node's)")},
          .result =
              object({required("channelId", hash(), "the new channel"), optional("txHash", hash(), "first deposit")}),
          .details = "The channel can be used once the deposit has enough confirmations. Nothing is at risk before the "

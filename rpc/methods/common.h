@@ -13,6 +13,7 @@ void add_node_methods(Methods& out);
 void add_wallet_methods(Methods& out);
 void add_peer_methods(Methods& out);
 void add_channel_methods(Methods& out);
+void add_tower_methods(Methods& out);
 void add_pay_methods(Methods& out);
 void add_swap_methods(Methods& out);
 void add_market_methods(Methods& out);

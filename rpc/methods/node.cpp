@@ -19,6 +19,7 @@ Schema node_info_result() {
         required("version", string(64), "of the software"),
         required("chains", array(chain, 16), "chains followed"),
         required("channels", integer(0, 1LL << 32), "number of channels not yet final"),
+        optional("recovering", integer(0, 1LL << 32), "number of channels of which this node may be behind"),
         optional("halted", boolean(), "emergency stop is on"),
         optional("walletLocked", boolean(), "spending and trading need wallet_unlock"),
     });

@@ -158,7 +158,7 @@ struct Pair {
                 ASSERT(fresh && std::next(it) == side.signed_digests.end());  // never twice one version, never a lower one
                 run(side, StateSigned{sign->version, side.key.sign(sign->digest)});
             } else if (const auto* close = std::get_if<SignClose>(&effect)) {
-                ASSERT(status == Status::closing);
+                ASSERT(status == Status::closing || status == Status::recovering);
                 run(side, CloseSigned{side.key.sign(digest_of(close->close, side.channel.separator))});
             } else if (const auto* withdraw = std::get_if<SignWithdraw>(&effect)) {
                 ASSERT(status == Status::open || status == Status::closing);

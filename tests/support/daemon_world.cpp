@@ -289,6 +289,25 @@ void Daemon::write_config(const DaemonOptions& options) {
     for (const auto& [key, value] : lines) file << key << " = " << value << '\n';
 }
 
+void Daemon::lose_disk() {
+    kill();
+    for (const auto& file : std::filesystem::directory_iterator(m_datadir)) {
+        const std::string name = file.path().filename().string();
+        if (name != "hedgerow.conf" && name != "password") std::filesystem::remove_all(file.path());
+    }
+    m_lost = true;
+}
+
+void Daemon::configure(const std::string& key, const std::string& value) {
+    std::ifstream old(m_datadir / "hedgerow.conf");
+    std::string text;
+    for (std::string line; std::getline(old, line);) {
+        if (!line.starts_with(key + " =")) text.append(line).append("\n");
+    }
+    if (!value.empty()) text.append(key).append(" = ").append(value).append("\n");
+    std::ofstream(m_datadir / "hedgerow.conf") << text;
+}
+
 void Daemon::start(const ChildOptions& child) {
     const auto url = m_datadir / "rpc.url";
     std::filesystem::remove(url);
@@ -302,6 +321,8 @@ void Daemon::start(const ChildOptions& child) {
         running();
         return std::filesystem::exists(url);
     });
+    if (m_lost) (void)call("wallet_restore", {{"password", kPassword}, {"mnemonic", m_phrase}});
+    m_lost = false;
     until(m_name + " is synced", [&] {
         running();
         const Json info = call("node_info");

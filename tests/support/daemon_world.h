@@ -128,6 +128,10 @@ class Daemon {
     /// The exit code where it has ended by itself.
     [[nodiscard]] std::optional<int> ended();
     void kill() { m_process->kill(); }
+    /// Everything but the phrase and the configuration is lost; start() makes the wallet from the phrase.
+    void lose_disk();
+    /// Another value of a setting from the next start on; empty: none.
+    void configure(const std::string& key, const std::string& value);
     /// SIGTERM; the exit code.
     int stop();
     void pause();   ///< SIGSTOP
@@ -163,6 +167,7 @@ class Daemon {
     std::unique_ptr<ChildProcess> m_process;
     std::optional<int> m_ended;
     std::string m_uri, m_phrase;
+    bool m_lost = false;
     channel::Address m_account;
 };
 

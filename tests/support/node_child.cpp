@@ -226,6 +226,14 @@ void command(Node& node, const std::string& line) {
         node.restore_channels(a, [](const Result<std::size_t>& result) {
             say_result(result, result ? fmt::format("restored {}", *result) : "");
         });
+    } else if (verb == "tower") {
+        node.add_tower(a, [](const Result<TowerInfo>& result) { say_result(result, "added"); });
+    } else if (verb == "held") {
+        // "<version> <broken> <refused>" at the first tower.
+        const auto towers = node.towers();
+        if (towers.empty() || towers[0].channels.empty()) return say("none");
+        const TowerChannelInfo& c = towers[0].channels[0];
+        say(fmt::format("{} {} {}", c.promise ? c.promise->version : 0, c.broken ? 1 : 0, rule_name(c.refused)));
     } else if (verb == "stop") {
         node.stop();
     } else {

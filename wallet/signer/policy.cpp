@@ -157,7 +157,10 @@ SigningPolicy::Result<std::optional<SigningRecord>> SigningPolicy::status_change
     if (next.final && status != Status::closed) return Unexpected{Rule::channel_final};
     next.disputed = status == Status::disputed;
     next.final = status == Status::closed;
-    if (status == Status::recovering) next.recovering = true;
+    if (status == Status::recovering) {
+        next.recovering = true;
+        if (confirmed_time_s >= next.close_deadline) next.close_outstanding = false;  // another Close may be signed
+    }
     if (status == Status::open) {
         if (next.close_outstanding && confirmed_time_s < next.close_deadline) return Unexpected{Rule::channel_closing};
         next.close_outstanding = false;

@@ -69,7 +69,7 @@ class SigningPolicy {
 
     /// Follows the core's StatusChanged; the record to store in the same turn, nothing where it did not change. `open`
     /// with a Close still outstanding is right only at or past its deadline (confirmed_time_s, of the newest confirmed
-    /// block) and lets it lapse; before that it is channel_closing. Also channel_unknown, channel_final (which nothing
+    /// block) and lets it lapse; before that it is channel_closing. `recovering` lets a Close lapse in the same way. Also channel_unknown, channel_final (which nothing
     /// undoes).
     [[nodiscard]] Result<std::optional<SigningRecord>> status_changed(const channel::ChannelId& id,
                                                                       channel::Status status,

@@ -46,6 +46,7 @@ Backup example() {
     out.channels.push_back(one);
     out.sealed_imports.assign(10, 1);
     out.preimages.push_back(Preimage());
+    out.towers.push_back(Text<512>(std::string_view("cd@127.0.0.1:2")));
     return out;
 }
 
@@ -76,6 +77,22 @@ TEST_CASE("backup: what is sealed opens again, under its own key only") {
     check_invalid(*file, SecretBytes::random(32), "wallet_key_wrong");
 }
 
+TEST_CASE("backup: a file of format 1, before towers, opens with none") {
+    const SecretBytes key = SecretBytes::random(32);
+    Backup old = example();
+    old.format = 1;
+    old.towers.clear();
+    Bytes payload = wire_encode(old);
+    REQUIRE(payload.back() == 0);  // the list of towers, which format 1 does not have
+    payload.pop_back();
+    const auto opened = open_backup(sealed(payload, key), key);
+    REQUIRE(opened);
+    CHECK(opened->towers.empty());
+    CHECK(opened->channels.size() == 1);
+    payload.push_back(0);
+    check_invalid(sealed(payload, key), key, "frame_trailing_bytes");
+}
+
 TEST_CASE("backup: every cut and every flipped bit is refused") {
     const SecretBytes key = SecretBytes::random(32);
     const Bytes file = *seal_backup(example(), key);
@@ -100,12 +117,12 @@ TEST_CASE("backup: every cut and every flipped bit is refused") {
 TEST_CASE("backup: newer formats, other kinds of file and bad contents are refused by name") {
     const SecretBytes key = SecretBytes::random(32);
     Backup newer = example();
-    newer.format = 2;
+    newer.format = 3;
     check_invalid(*seal_backup(newer, key), key, "protocol_version_unsupported");
     newer.format = 0;
     check_invalid(*seal_backup(newer, key), key, "protocol_version_unsupported");
     // A newer format may hold anything behind its number.
-    check_invalid(sealed(Bytes{2, 0xff, 0xff}, key), key, "protocol_version_unsupported");
+    check_invalid(sealed(Bytes{3, 0xff, 0xff}, key), key, "protocol_version_unsupported");
     check_invalid(sealed(Bytes{}, key), key, "frame_truncated");
 
     Bytes payload = wire_encode(example());

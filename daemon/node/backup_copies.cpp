@@ -1,0 +1,171 @@
+#include "daemon/node/backup_copies.h"
+
+#include "daemon/node/channel_manager.h"
+#include "daemon/node/peer_manager.h"
+#include "daemon/node/tower_client.h"
+#include "daemon/store/channel_store.h"
+
+namespace hedgerow::daemon {
+
+using channel::Bytes;
+using channel::Channel;
+using channel::ChannelId;
+using channel::NodeId;
+using channel::Rule;
+
+namespace {
+
+constexpr const char* kMetaKey = "fetch_backups";
+constexpr std::uint64_t kAnswerTimeoutMs = 10'000;
+constexpr std::uint64_t kRefusedMs = 60'000;
+
+}  // namespace
+
+void BackupCopies::restore(bool fetch) {
+    const auto stored = get_meta(m_parts.reader, kMetaKey);
+    m_fetch = fetch || (stored && !stored->empty());
+    if (fetch) m_parts.outbox.persist([](Database& db) { put_meta(db, kMetaKey, Bytes{1}); });
+    for (const Channel* channel : m_parts.channels->all()) {
+        Copy& copy = m_copies[channel->id];
+        copy.over = channel->status == channel::Status::closed;
+        if (!copy.over) add_holders(*channel, copy);
+    }
+}
+
+void BackupCopies::add_holders(const Channel& channel, Copy& copy) {
+    copy.holders.try_emplace(channel.peer);
+    for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) copy.holders.try_emplace(tower);
+}
+
+void BackupCopies::head_stored(const Channel& channel) {
+    Copy& copy = m_copies[channel.id];
+    if (copy.over) return;
+    add_holders(channel, copy);
+    for (auto& [id, holder] : copy.holders) holder.dirty = true;
+}
+
+void BackupCopies::on_ready(const NodeId& peer) {
+    for (auto& [id, copy] : m_copies) {
+        if (const auto holder = copy.holders.find(peer); holder != copy.holders.end()) holder->second.next_ms = 0;
+    }
+    if (m_fetch) m_parts.peers->send(peer, channel::BackupFetch{});
+}
+
+void BackupCopies::on_lost(const NodeId& peer) {
+    for (auto& [id, copy] : m_copies) {
+        const auto holder = copy.holders.find(peer);
+        if (holder == copy.holders.end() || holder->second.sent_number == 0) continue;
+        holder->second.sent_number = 0;
+        holder->second.dirty = true;
+    }
+}
+
+void BackupCopies::tick() {
+    std::size_t sent = 0;
+    for (const Channel* channel : m_parts.channels->all()) {
+        const auto it = m_copies.find(channel->id);
+        if (it == m_copies.end() || it->second.over) continue;
+        for (auto& [id, holder] : it->second.holders) {
+            if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
+                holder.sent_number = 0;
+                holder.dirty = true;
+            }
+            const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
+            if (!due || !m_parts.peers->ready(id) || m_parts.keys->locked()) continue;
+            if (++sent > kMaxSentPerTick) return;
+            send(*channel, it->second, id, holder);
+        }
+    }
+}
+
+void BackupCopies::send(const Channel& channel, Copy& copy, const NodeId& to, Holder& holder) {
+    if (copy.slot == channel::Locator()) {
+        copy.slot = m_backups.slot_of(channel.id);
+        m_by_slot[copy.slot] = channel.id;
+    }
+    channel::BackupStore message{copy.slot, std::max(m_parts.now_ms, copy.number + 1), {}};
+    holder.dirty = false;
+    holder.next_ms = m_parts.steady_ms + kRefreshMs;
+    if (channel.status != channel::Status::closed) {
+        const Result<Bytes> sealed = m_backups.seal_one(channel.id);
+        if (!sealed || sealed->size() > channel::kMaxBackupBlob) {
+            LOG_WARN("no copy of the channel is kept elsewhere", {"channel", channel.id},
+                     {"error", sealed ? "too_large" : sealed.error().name});
+            return;
+        }
+        message.blob.assign(sealed->begin(), sealed->end());
+    }
+    copy.number = message.number;
+    holder.sent_number = message.number;
+    holder.sent_ms = m_parts.steady_ms;
+    m_parts.peers->send(to, message);
+}
+
+BackupCopies::Holder* BackupCopies::find(const NodeId& peer, const channel::Locator& slot) {
+    const auto id = m_by_slot.find(slot);
+    if (id == m_by_slot.end()) return nullptr;
+    auto& holders = m_copies.at(id->second).holders;
+    const auto holder = holders.find(peer);
+    return holder == holders.end() ? nullptr : &holder->second;
+}
+
+void BackupCopies::on_message(const NodeId& peer, const channel::BackupStored& stored) {
+    Holder* holder = find(peer, stored.slot);
+    if (holder == nullptr || holder->sent_number != stored.number) return;
+    holder->sent_number = 0;
+    holder->refusals = 0;
+}
+
+bool BackupCopies::on_refuse(const NodeId& peer, const channel::TowerRefuse& refuse) {
+    Holder* holder = find(peer, refuse.locator);
+    if (holder == nullptr) return false;
+    if (holder->sent_number == 0) return true;
+    LOG_WARN("copy refused", {"peer", peer}, {"rule", refuse.rule});
+    holder->sent_number = 0;
+    holder->dirty = true;
+    holder->next_ms = m_parts.now_ms + (kRefusedMs << std::min(holder->refusals++, 6U));
+    return true;
+}
+
+/// Only what our own key sealed is believed, and never over something newer: the worst that a liar can do is to give an
+/// old copy, with which the channel is recovering as with a new one.
+void BackupCopies::on_message(const NodeId& peer, const channel::BackupItems& items) {
+    if (!m_fetch) return m_parts.peers->error(peer, {}, Rule::unexpected_message);
+    for (const channel::BackupStore& item : items.items) {
+        const Result<std::size_t> recovered = m_backups.take_copy(item.blob);
+        if (!recovered) {
+            LOG_WARN("copy not usable", {"peer", peer}, {"error", recovered.error().name},
+                     {"text", recovered.error().message});
+        } else if (*recovered != 0) {
+            LOG_INFO("channel recovered from a copy", {"peer", peer}, {"number", item.number});
+        }
+    }
+    if (items.more && !items.items.empty())
+        m_parts.peers->send(peer, channel::BackupFetch{items.items.back().slot});
+}
+
+// --- kept for others
+// ----------------------------------------------------------------------------------------------
+
+void BackupCopies::on_message(const NodeId& peer, const channel::BackupStore& backup) {
+    const auto refuse = [this, peer](const channel::Locator& slot, Rule rule) {
+        m_parts.peers->send(peer, channel::TowerRefuse{slot, 0, rule});
+    };
+    const std::size_t channels = m_parts.channels->count_with(peer);
+    if (channels == 0) return refuse(backup.slot, Rule::backup_over_quota);
+    const BackupQuota quota{std::min<std::uint64_t>(channels + kSpareSlots, kMaxSlots)};
+    const auto outcome = std::make_shared<Rule>(Rule::none);
+    m_parts.outbox.persist([outcome, peer, backup, quota](Database& db) {
+        *outcome = store_peer_backup(db, peer, backup, quota);
+    });
+    m_parts.outbox.when_durable([this, outcome, peer, refuse, slot = backup.slot, number = backup.number] {
+        if (*outcome != Rule::none) return refuse(slot, *outcome);
+        m_parts.peers->send(peer, channel::BackupStored{slot, number});
+    });
+}
+
+void BackupCopies::on_message(const NodeId& peer, const channel::BackupFetch& fetch) {
+    m_parts.peers->send(peer, peer_backups(m_parts.reader, peer, fetch.after));
+}
+
+}  // namespace hedgerow::daemon

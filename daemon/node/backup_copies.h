@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+
+#include "daemon/node/backup.h"
+#include "daemon/node/node_parts.h"
+
+namespace hedgerow::daemon {
+
+/// Sealed copies of what recovery of a channel needs (spec 10.6): ours, at the channel's peer and its towers; and those
+/// that our channels' peers keep here. A node that was made from its phrase asks everyone it meets for its own.
+class BackupCopies {
+  public:
+    static constexpr std::uint64_t kRefreshMs = 10'000;   ///< between two copies of one channel at one holder
+    static constexpr std::size_t kMaxSentPerTick = 256;   ///< a tick is a second
+    static constexpr std::uint64_t kMaxSlots = 1'024;     ///< that one peer may keep here
+    static constexpr std::uint64_t kSpareSlots = 4;       ///< beyond one for each channel that it ever had with us
+
+    BackupCopies(NodeParts& parts, Backups& backups) : m_parts(parts), m_backups(backups) {}
+
+    /// Every channel's copies are refreshed once after a start. `fetch`: this node may lack channels of its own; it
+    /// then asks in all later runs too.
+    void restore(bool fetch);
+    /// The head of that channel is in this turn's commit.
+    void head_stored(const channel::Channel& channel);
+    void on_ready(const channel::NodeId& peer);
+    void on_lost(const channel::NodeId& peer);
+    void tick();
+
+    void on_message(const channel::NodeId& peer, const channel::BackupStored& stored);
+    void on_message(const channel::NodeId& peer, const channel::BackupItems& items);
+    /// True where it was about a copy of ours.
+    [[nodiscard]] bool on_refuse(const channel::NodeId& peer, const channel::TowerRefuse& refuse);
+    // As the one who keeps them: backup_unknown for a node that never had a channel with us, backup_older,
+    // backup_over_quota.
+    void on_message(const channel::NodeId& peer, const channel::BackupStore& backup);
+    void on_message(const channel::NodeId& peer, const channel::BackupFetch& fetch);
+
+  private:
+    struct Holder {
+        bool dirty = true;
+        std::uint64_t next_ms = 0;
+        std::uint64_t sent_number = 0;  ///< under way; 0: none
+        std::uint64_t sent_ms = 0;
+        unsigned refusals = 0;
+    };
+    struct Copy {
+        channel::Locator slot;
+        std::uint64_t number = 0;  ///< of the newest
+        bool over = false;         ///< closed before this run: nothing to keep
+        std::map<channel::NodeId, Holder> holders;
+    };
+
+    void send(const channel::Channel& channel, Copy& copy, const channel::NodeId& to, Holder& holder);
+    [[nodiscard]] Holder* find(const channel::NodeId& peer, const channel::Locator& slot);
+    void add_holders(const channel::Channel& channel, Copy& copy);
+
+    NodeParts& m_parts;
+    Backups& m_backups;
+    bool m_fetch = false;
+    std::map<channel::ChannelId, Copy> m_copies;
+    std::map<channel::Locator, channel::ChannelId> m_by_slot;
+};
+
+}  // namespace hedgerow::daemon
