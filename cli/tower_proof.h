@@ -24,6 +24,6 @@ struct ProvenPromise {
 [[nodiscard]] channel::Expected<std::vector<ProvenPromise>, std::string> check_bundle(const rpc::Json& bundle);
 
 inline constexpr const char* kBundleKind = "hedgerow tower receipts";
-inline constexpr int kBundleFormat = 1;
+inline constexpr unsigned kBundleFormat = 1;
 
 }  // namespace hedgerow::cli

@@ -31,7 +31,7 @@ _hedgerow_cli() {
         'peer disconnect') COMPREPLY=($(compgen -W "--uri $global" -- "$current")) ;;
         'peer list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
         'peer ') COMPREPLY=($(compgen -W 'connect disconnect list --help' -- "$current")) ;;
-        'channel open') COMPREPLY=($(compgen -W "--peer --deposit --dispute-period --oracle --risk --client-ref $global" -- "$current")) ;;
+        'channel open') COMPREPLY=($(compgen -W "--peer --deposit --dispute-period --oracle --risk --client-ref --tower --tower-sync $global" -- "$current")) ;;
         'channel deposit') COMPREPLY=($(compgen -W "--channel-id --asset --amount --client-ref $global" -- "$current")) ;;
         'channel withdraw') COMPREPLY=($(compgen -W "--channel-id --asset --amount --client-ref $global" -- "$current")) ;;
         'channel close') COMPREPLY=($(compgen -W "--channel-id --force --client-ref $global" -- "$current")) ;;
@@ -42,7 +42,14 @@ _hedgerow_cli() {
         'channel export') COMPREPLY=($(compgen -W "--channel-id $global" -- "$current")) ;;
         'channel backup') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
         'channel restore') COMPREPLY=($(compgen -W "--path $global" -- "$current")) ;;
-        'channel ') COMPREPLY=($(compgen -W 'open deposit withdraw close list get state history export backup restore --help' -- "$current")) ;;
+        'channel towers') COMPREPLY=($(compgen -W "--channel-id --tower --all --sync $global" -- "$current")) ;;
+        'channel ') COMPREPLY=($(compgen -W 'open deposit withdraw close list get state history export backup restore towers --help' -- "$current")) ;;
+        'tower add') COMPREPLY=($(compgen -W "--uri $global" -- "$current")) ;;
+        'tower remove') COMPREPLY=($(compgen -W "--uri $global" -- "$current")) ;;
+        'tower list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
+        'tower proof') COMPREPLY=($(compgen -W "--channel-id --tower $global" -- "$current")) ;;
+        'tower receipts') COMPREPLY=($(compgen -W "--export --channel-id --tower $global" -- "$current")) ;;
+        'tower ') COMPREPLY=($(compgen -W 'add remove list proof receipts verify --help' -- "$current")) ;;
         'pay send') COMPREPLY=($(compgen -W "--channel-id --invoice --node-id --asset --amount --memo --client-ref $global" -- "$current")) ;;
         'pay list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
         'pay ') COMPREPLY=($(compgen -W 'send list --help' -- "$current")) ;;
@@ -68,7 +75,7 @@ _hedgerow_cli() {
         'oracle ') COMPREPLY=($(compgen -W 'prices --help' -- "$current")) ;;
         'rpc discover') COMPREPLY=($(compgen -W "$global" -- "$current")) ;;
         'rpc ') COMPREPLY=($(compgen -W 'discover --help' -- "$current")) ;;
-        ' ') COMPREPLY=($(compgen -W "node wallet peer channel pay invoice swap market position trade margin oracle rpc call $global" -- "$current")) ;;
+        ' ') COMPREPLY=($(compgen -W "node wallet peer channel tower pay invoice swap market position trade margin oracle rpc call $global" -- "$current")) ;;
     esac
 }
 complete -o default -F _hedgerow_cli hedgerow-cli

@@ -158,7 +158,16 @@ std::optional<std::uint64_t> ChannelManager::peer_said(const ChannelId& id) cons
 }
 
 void ChannelManager::note_peer(Entry& e, const PeerMessage& message) {
-    if (const auto* where = std::get_if<channel::Reestablish>(&message)) e.peer_said = where->agreed;
+    std::uint64_t version = e.peer_said.value_or(0);
+    if (const auto* where = std::get_if<channel::Reestablish>(&message)) {
+        version = std::max(version, where->agreed);
+    } else if (const auto* given = std::get_if<channel::HandOver>(&message)) {
+        if (const auto state = channel::decode_state(given->state, e.channel.terms))
+            version = std::max(version, state->version);
+    } else {
+        return;
+    }
+    e.peer_said = version;
 }
 
 Channel& ChannelManager::add(Channel channel, std::uint32_t signer_index) {

@@ -70,11 +70,12 @@ TEST_CASE("a lost disk of the leader: phrase and peer; the peer's force close pa
     auto& [world, alice, bob] = pair;
     const ChannelId id = pair.open();
     until("bob keeps alice's copy", [&] { return copies_at(bob) == 1; });
-    const Exported old = bob.exported(id);  // version 0
+    bob.pay(id, "5");
+    wait_same(alice, bob, id);
+    const Exported old = bob.exported(id);
     bob.pay(id, "10");
     wait_same(alice, bob, id);
     const std::uint64_t newest = bob.version(id);
-    const std::string bobs_uri = bob.uri();
     alice.lose_disk();
     alice.start();
     connect(alice, bob);
@@ -88,8 +89,8 @@ TEST_CASE("a lost disk of the leader: phrase and peer; the peer's force close pa
     until("alice answers", [&] { return world.dispute(id).version == newest; });
     const Ending end = pair.settle(old, alice);
     CHECK(end.settled.version == newest);
-    CHECK(alices() == 1'010 * kUsdc + kPenalty);
-    CHECK(bobs() == 490 * kUsdc - kPenalty);
+    CHECK(alices() == 1'015 * kUsdc + kPenalty);
+    CHECK(bobs() == 485 * kUsdc - kPenalty);
 }
 
 TEST_CASE("only a lying peer is left: the node says that it may be behind, waits, and answers with the best it has") {

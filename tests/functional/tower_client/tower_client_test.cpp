@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <fstream>
 
 #include "tests/functional/dispute/dispute_pair.h"
+#include "tests/paths.h"
 #include "tests/support/tower_world.h"
 
 /// hedgerowd and hedgerow-tower together: states handed over, receipts that others can check, a cheat defeated while the
@@ -17,7 +20,8 @@ std::string uri(const TowerProcess& tower) {
 
 /// What that tower holds of the channel, by the node's account; 0 for nothing.
 std::uint64_t held(Daemon& node, const ChannelId& id) {
-    for (const Json& tower : node.call("tower_list").at("items")) {
+    const Json list = node.call("tower_list");
+    for (const Json& tower : list.at("items")) {
         for (const Json& channel : tower.at("channels")) {
             if (channel.at("channelId") == to_hex(id)) return channel.at("version");
         }
@@ -27,7 +31,10 @@ std::uint64_t held(Daemon& node, const ChannelId& id) {
 
 /// A program run to its end: its exit code, and what it said.
 std::pair<int, std::string> run(const std::vector<std::string>& arguments) {
-    const std::string out = std::string(std::tmpnam(nullptr));
+    std::string out = (std::filesystem::temp_directory_path() / "hedgerow-run-XXXXXX").string();
+    const int fd = ::mkstemp(out.data());
+    REQUIRE(fd >= 0);
+    ::close(fd);
     std::string line;
     for (const std::string& argument : arguments) line.append("'").append(argument).append("' ");
     const int status = std::system(line.append("> ").append(out).append(" 2>&1").c_str());
@@ -134,6 +141,8 @@ TEST_CASE("a lost disk: phrase and tower alone give the newest state back, witho
     TowerProcess tower(world);
     (void)bob.call("tower_add", {{"uri", uri(tower)}});
     const ChannelId id = pair.open();
+    alice.pay(id, "1");
+    wait_same(alice, bob, id);
     const Exported old = alice.exported(id);
     std::this_thread::sleep_for(std::chrono::seconds(3));  // the tower's copy of the head is from now
     for (int i = 0; i < 70; ++i) alice.pay(id, "1");
@@ -161,7 +170,7 @@ TEST_CASE("a lost disk: phrase and tower alone give the newest state back, witho
     });
     const Ending end = pair.settle(old, bob);
     CHECK(end.settled.version == newest);
-    CHECK(bobs() == 570 * kUsdc + kPenalty);
+    CHECK(bobs() == 571 * kUsdc + kPenalty);
 }
 
 TEST_CASE("results that wait for a tower: not reported while it is away, never lost, never twice") {
