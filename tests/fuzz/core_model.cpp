@@ -28,7 +28,8 @@ Party payer_of(const Big& amount) {
 
 }  // namespace
 
-Model::Model(const Terms& terms, const ChannelState& initial) : m_terms(terms), m_risk(initial.risk) {
+Model::Model(const Terms& terms, const ChannelState& initial, const Revealed& revealed)
+    : m_terms(terms), m_revealed(&revealed), m_risk(initial.risk) {
     ASSERT(initial.version == 0);
     m_net.assign(terms.assets.size(), Big(0));
     for (const Price mark : initial.asset_marks) m_marks.push_back(big(mark));
@@ -199,7 +200,9 @@ void Model::apply_op(Party origin, const LockOp& op) {
 
 void Model::apply_op(Party origin, const FulfilOp& op) {
     const ModelLock lock = m_locks.at(op.hash);
-    ASSERT(payer_of(lock.amount) != origin && m_now_ms / 1000 < lock.expiry);
+    ASSERT(payer_of(lock.amount) != origin);
+    const auto registered = m_revealed->find(op.hash);  // spec 5.7
+    ASSERT(m_now_ms / 1000 < lock.expiry || (registered != m_revealed->end() && registered->second < lock.expiry));
     ASSERT(keccak256(op.preimage.view()).data == op.hash.data);
     m_net.at(lock.asset) += lock.amount;
     m_locks.erase(op.hash);
@@ -239,6 +242,14 @@ void Model::apply_op(Party origin, const WithdrawOp& op) {
 
 void Model::apply_op(Party, const CloseOp& op) {
     ASSERT(m_positions.empty() && m_locks.empty() && op.deadline > m_now_ms / 1000);
+}
+
+/// Spec 5.11; only linear instruments are traded.
+void Model::apply_op(Party, const ExpireOp& op) {
+    ModelPosition& position = m_positions.at(op.instrument);
+    ASSERT(position.expiry != 0 && m_now_ms / 1000 >= position.expiry && op.price.sign() > 0);
+    credit(position.quantity * (big(op.price) - position.mark));
+    m_positions.erase(op.instrument);
 }
 
 void Model::check(const ChannelState& state) const {

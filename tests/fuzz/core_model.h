@@ -2,12 +2,11 @@
 
 #include <map>
 
-#include "channel/messages/ops.h"
-#include "channel/state/channel_state.h"
+#include "channel/machine/channel.h"
 #include "tests/fuzz/big.h"
 
-/// The state of a channel written down once more from spec 4 and 5, in unbounded integers and plain maps: what the ops that
-/// both agreed on must have made of it.
+/// The state of a channel written down once more from spec 4 and 5, in unbounded integers and plain maps: what the ops
+/// that both agreed on must have made of it.
 namespace hedgerow::fuzz {
 
 struct ModelPosition {
@@ -31,7 +30,8 @@ using DepositBounds = std::array<std::array<Big, channel::kMaxAssets>, 2>;
 
 class Model {
   public:
-    Model(const channel::Terms& terms, const channel::ChannelState& initial);
+    /// `revealed`: what is registered on chain; outlives the model and its copies.
+    Model(const channel::Terms& terms, const channel::ChannelState& initial, const channel::Revealed& revealed);
 
     /// One op of an agreed version; asserts what any agreed op must fulfil.
     void apply(const channel::OpEntry& entry, std::uint64_t timestamp_ms, const DepositBounds& deposits);
@@ -67,8 +67,10 @@ class Model {
     void apply_op(channel::Party origin, const channel::TermsOp& op);
     void apply_op(channel::Party origin, const channel::WithdrawOp& op);
     void apply_op(channel::Party origin, const channel::CloseOp& op);
+    void apply_op(channel::Party origin, const channel::ExpireOp& op);
 
     channel::Terms m_terms;
+    const channel::Revealed* m_revealed;
     channel::RiskTerms m_risk;
     std::uint64_t m_version = 0;
     std::uint64_t m_proposals_done = 0;

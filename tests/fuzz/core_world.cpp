@@ -16,9 +16,9 @@ struct Listing {
     std::uint64_t expiry;
 };
 constexpr Listing kListings[] = {
-    {"BTC_USD-PERPETUAL", "BTC_USD", 0},         {"ETH_USD-PERPETUAL", "ETH_USD", 0},
+    {"BTC_USD-PERPETUAL", "BTC_USD", 0},           {"ETH_USD-PERPETUAL", "ETH_USD", 0},
     {"BTC_USD-26MAR27", "BTC_USD", 1'806'048'000}, {"ETH_USD", "ETH_USD", 0},  // also the feed of an asset
-    {"DOGE_USD-PERPETUAL", "DOGE_USD", 0},       // not in the risk terms
+    {"DOGE_USD-PERPETUAL", "DOGE_USD", 0},                                     // not in the risk terms
 };
 
 /// 16 bits of precision at one of many sizes: mostly small, now and then at the limits.
@@ -63,8 +63,9 @@ const testing::Pair& fresh_pair(std::uint8_t bits) {
             const Int128 deposit = i < 8 ? Int128{1'000'000'000'000} : (Int128{1} << 119) + 12'345;
             return testing::Pair(Amount::from_raw(deposit), kAlter[i % 8]);
         };
-        return std::array<testing::Pair, 16>{make(0), make(1), make(2),  make(3),  make(4),  make(5),  make(6),  make(7),
-                                             make(8), make(9), make(10), make(11), make(12), make(13), make(14), make(15)};
+        return std::array<testing::Pair, 16>{make(0),  make(1),  make(2),  make(3), make(4),  make(5),
+                                             make(6),  make(7),  make(8),  make(9), make(10), make(11),
+                                             make(12), make(13), make(14), make(15)};
     }();
     return pairs[bits & 15];
 }
@@ -123,7 +124,7 @@ CoreWorld::CoreWorld(std::uint8_t setup)
     for (const Party party : {Party::A, Party::B}) {
         const Channel& channel = side(party).channel;
         Tracked& own = tracked(party);
-        own.model.emplace(channel.terms, channel.agreed.state);
+        own.model.emplace(channel.terms, channel.agreed.state, m_revealed);
         own.effects_seen = side(party).other.size();
         own.ops_seen = side(party).agreed_ops.size();
         for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {
@@ -206,8 +207,11 @@ Op CoreWorld::op_from(const Record& record, Party origin) {
         case 1:
             return PayOp{asset, paid, Text<kMaxMemo>(std::string_view(record.z % 8 == 7 ? "no" : ""))};
         case 2:
-            return SwapOp{asset, paid, static_cast<std::uint8_t>(1 - asset % 2),
-                          Amount::from_raw((from_a ? -1 : 1) * scaled(record.y, record.shift)), {}};
+            return SwapOp{asset,
+                          paid,
+                          static_cast<std::uint8_t>(1 - asset % 2),
+                          Amount::from_raw((from_a ? -1 : 1) * scaled(record.y, record.shift)),
+                          {}};
         case 3:
         case 4:
         case 5: {
@@ -237,6 +241,10 @@ Op CoreWorld::op_from(const Record& record, Party origin) {
             return CancelOp{lock_number(static_cast<std::uint8_t>(record.y % 32))};
         case 11: {
             const PositionEntry* entry = side(origin).channel.tip.find_position(testing::feed(listing.instrument));
+            if (listing.expiry != 0 && record.z % 4 == 3) {
+                return ExpireOp{testing::feed(listing.instrument),
+                                price_near(listing.underlying, record.x, record.shift)};
+            }
             const Int128 held = entry == nullptr ? 1 : entry->position.quantity.raw();
             const Int128 part = record.y == 0 ? held : held * record.y / 65'536;
             return LiquidateOp{testing::feed(listing.instrument), Quantity::from_raw(-part),
@@ -269,7 +277,8 @@ void CoreWorld::local_op(const Record& record) {
     if (record.command >= 128) run(party, Flush{});
 }
 
-// --- network, disk, clock, chain --------------------------------------------------------------------------------------
+// --- network, disk, clock, chain
+// --------------------------------------------------------------------------------------
 
 void CoreWorld::network(const Record& record) {
     const Party party = record.pick % 2 == 0 ? Party::A : Party::B;
@@ -356,7 +365,8 @@ void CoreWorld::chain(const Record& record) {
             if (record.x % 16 == 0) tell(ChainFinal{});
             break;
         case 11:
-            if (m_revealed.size() < 16) m_revealed.push_back(lock_number(static_cast<std::uint8_t>(record.y % 32)));
+            if (m_revealed.size() < 16)
+                m_revealed.emplace(lock_number(static_cast<std::uint8_t>(record.y % 32)), m_now_ms / kSecondMs);
             break;
         default:
             m_pair.context.halted = record.kind % 16 == 12;
@@ -364,8 +374,8 @@ void CoreWorld::chain(const Record& record) {
     }
 }
 
-/// A disk put back to what it was. Only where the other side's word is enough to see it: its agreed version must lie above all
-/// that the older disk knows of (what a node does about the rest is the store's and the policy's part).
+/// A disk put back to what it was. Only where the other side's word is enough to see it: its agreed version must lie
+/// above all that the older disk knows of (what a node does about the rest is the store's and the policy's part).
 void CoreWorld::lose_data(Party party, std::size_t which) {
     Tracked& own = tracked(party);
     if (own.old_disks.empty() || own.lost_data || tracked(other(party)).lost_data) return;
@@ -395,7 +405,8 @@ void CoreWorld::repeat_message(const Record& record) {
     const std::deque<PeerMessage>& sent = side(from).sent;
     if (sent.empty() || !m_pair.linked) return;
     const PeerMessage message = sent[record.x % sent.size()];
-    // An honest side's old word on a new connection is a lie of the wire, which CURVE rules out; but for what it says of itself.
+    // An honest side's old word on a new connection is a lie of the wire, which CURVE rules out; but for what it says
+    // of itself.
     const bool harmless = std::holds_alternative<Update>(message) || std::holds_alternative<Ack>(message) ||
                           std::holds_alternative<Propose>(message) || std::holds_alternative<HandOver>(message);
     if (m_mode == Mode::clean && !harmless) return;
@@ -443,8 +454,7 @@ Update CoreWorld::signed_update(const Record& record, const Channel& victim) {
 }
 
 std::optional<PeerMessage> CoreWorld::lie_to_leader(const Record& record, const Channel& victim) {
-    const PendingUpdate* pending =
-        victim.pending.empty() ? nullptr : &victim.pending[record.x % victim.pending.size()];
+    const PendingUpdate* pending = victim.pending.empty() ? nullptr : &victim.pending[record.x % victim.pending.size()];
     switch (record.kind % 4) {
         case 0:
             if (pending == nullptr || victim.awaiting_signature) return std::nullopt;
@@ -521,9 +531,9 @@ void CoreWorld::lie(const Record& record) {
     const Party victim = other(liar());
     if (record.command % 12 == 11 && record.kind % 2 == 1) return garble_message(record);
     const Channel& channel = side(victim).channel;
-    std::optional<PeerMessage> message = record.command % 12 == 11        ? lie_to_anyone(record, channel)
-                                         : channel.is_leader() ? lie_to_leader(record, channel)
-                                                               : lie_to_follower(record, channel);
+    std::optional<PeerMessage> message = record.command % 12 == 11 ? lie_to_anyone(record, channel)
+                                         : channel.is_leader()     ? lie_to_leader(record, channel)
+                                                                   : lie_to_follower(record, channel);
     if (!message) return;
     const auto read = wire_decode<PeerMessage>(wire_encode(*message));
     if (read) run(victim, FromPeer{*read, testing::Pair::judge(*read)});
@@ -540,7 +550,8 @@ void CoreWorld::garble_message(const Record& record) {
     if (message) run(other(liar()), FromPeer{*message, testing::Pair::judge(*message)});
 }
 
-// --- checks -----------------------------------------------------------------------------------------------------------
+// --- checks
+// -----------------------------------------------------------------------------------------------------------
 
 void CoreWorld::check() {
     for (const Party party : {Party::A, Party::B}) {
@@ -555,7 +566,8 @@ void CoreWorld::check() {
     }
 }
 
-/// Takes the ops that a side was told of into its model, and compares the state that it holds now once it is the newest.
+/// Takes the ops that a side was told of into its model, and compares the state that it holds now once it is the
+/// newest.
 void CoreWorld::check_agreed(Party party, std::uint64_t version) {
     if (m_mode != Mode::clean && party == liar()) return;
     Side& own = side(party);
@@ -579,7 +591,8 @@ void CoreWorld::check_agreed(Party party, std::uint64_t version) {
     track.model->check(own.channel.agreed.state);
     const auto [it, first] = m_digests.emplace(version, own.channel.agreed.digest);
     ASSERT(it->second == own.channel.agreed.digest);
-    ASSERT(own.channel.agreed.digest == digest_of(typed_state(own.channel.agreed.state, own.channel.id), own.channel.separator));
+    ASSERT(own.channel.agreed.digest ==
+           digest_of(typed_state(own.channel.agreed.state, own.channel.id), own.channel.separator));
     check_durable(party);
 }
 

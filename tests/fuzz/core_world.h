@@ -87,7 +87,7 @@ class CoreWorld {
     DepositBounds m_deposits;
     std::map<std::uint64_t, Model> m_history;         ///< what each agreed version must be
     std::map<std::uint64_t, channel::Digest> m_digests;
-    std::vector<channel::LockHash> m_revealed;
+    channel::Revealed m_revealed;
 };
 
 }  // namespace hedgerow::fuzz
