@@ -312,7 +312,8 @@ void ChainOps::withdraw(const ChannelId& id, std::size_t asset_index, Amount amo
     if (begun && m_disputes.answer_withdrawal(*channel, asset, op.total, answer)) return;
     if (!ref.empty()) note_withdrawal(ref, request, id, RefOutcome::pending, op);
     m_disputes.wait_for_withdraw(id, asset, op.total, answer);
-    const ClientRef op_ref = ref.empty() ? ClientRef() : fmt::format("withdraw {}", ref);  // no caller's: it has a space
+    // No caller's, for it has spaces. One that was refused never happens, and the next try is another op with a later deadline.
+    const ClientRef op_ref = ref.empty() ? ClientRef() : fmt::format("withdraw {} {}", ref, op.deadline);
     m_parts.channels->submit(id, op, op_ref, [this, id, ref, request, op](const Result<OpDone>& result) {
         if (result) return;
         if (!ref.empty()) note_withdrawal(ref, request, id, RefOutcome::refused, op);

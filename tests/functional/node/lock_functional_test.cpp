@@ -51,6 +51,15 @@ TEST_CASE(
     wait_equal(alice, bob);
     CHECK(alice.state().status == "open");
 
+    // A withdrawal that was refused is tried again under its reference, however much later.
+    CHECK(bob.ask("withdraw 760000000 w1") == "error insufficient_balance");
+    REQUIRE(alice.ask("pay 1 20000000") == "paid 1 0 none");
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    const std::string withdrawn = bob.ask("withdraw 760000000 w1");
+    INFO(withdrawn);
+    CHECK(withdrawn.starts_with("0x"));
+    CHECK(bob.ask("withdraw 760000000 w1") == withdrawn);
+
     // Known, but not registered in time: the payer takes it back, and a restarted payee agrees.
     REQUIRE(bob.ask("know 9") == "known");
     REQUIRE(alice.ask("lock 20000000 9 20000") == "locked");
@@ -60,7 +69,7 @@ TEST_CASE(
     bob.start();
     alice.wait_until([&](const StateLine&) { return no_locks(); }, 90'000);
     wait_equal(alice, bob);
-    CHECK(bob.state().net == 250'000'000);
+    CHECK(bob.state().net == 270'000'000);
     CHECK(bob.ask("revealed 9") == "0");
 
     // A locked wallet is paid and pays nobody.
@@ -70,7 +79,7 @@ TEST_CASE(
     REQUIRE(bob.ask("wallet unlock") == "unlocked");
     CHECK(bob.ask("pay 1 3000") == "paid 1 0 none");
     wait_equal(alice, bob);
-    CHECK(alice.state().net == 250'000'000);
+    CHECK(alice.state().net == 270'000'000);
     CHECK(alice.stop() == 0);
     CHECK(bob.stop() == 0);
 }
