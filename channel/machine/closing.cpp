@@ -79,7 +79,8 @@ void close_recovering(const Turn& turn, const LocalOp& input) {
     const Rule rule = channel.close ? Rule::channel_closing : check_close(turn, deadline);
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
     PendingClose close;
-    close.close = {channel.id, next_version(channel) + kCloseAbove, channel.agreed.state.net, deadline};
+    const std::uint64_t version = std::max(channel.agreed.state.version + kCloseAbove, next_version(channel));
+    close.close = {channel.id, version, channel.agreed.state.net, deadline};
     close.digest = digest_of(close.close, channel.separator);
     channel.close = std::move(close);
     turn.emit(PersistHead{});
@@ -96,8 +97,7 @@ void on_close_signed(const Turn& turn, const CloseSigned& input) {
     Channel& channel = turn.channel;
     ASSERT(channel.close.has_value());
     channel.close->mine = input.signature;
-    // A side that lost data takes any newer state yet; its signing policy remembers the Close.
-    if (!channel.lost_data) channel.highest_signed = std::max(channel.highest_signed, channel.close->close.version);
+    channel.highest_signed = std::max(channel.highest_signed, channel.close->close.version);
     turn.emit(PersistHead{});
     turn.send(CloseSignature{channel.close->close, input.signature});
     close_if_ready(turn);

@@ -9,7 +9,8 @@ Reestablish where_we_are(const Channel& channel) {
     Reestablish out;
     out.channel = channel.id;
     out.agreed = channel.agreed.state.version;
-    out.highest_signed = channel.highest_signed;
+    // After a loss what we signed above the agreed version must not keep the peer from handing it over.
+    out.highest_signed = channel.lost_data ? out.agreed : channel.highest_signed;
     if (out.agreed != 0) {
         out.digest = channel.agreed.digest;
         out.signature = channel.agreed.signature(channel.me);

@@ -31,7 +31,7 @@ _hedgerow_cli() {
         'peer disconnect') COMPREPLY=($(compgen -W "--uri $global" -- "$current")) ;;
         'peer list') COMPREPLY=($(compgen -W "--limit --cursor $global" -- "$current")) ;;
         'peer ') COMPREPLY=($(compgen -W 'connect disconnect list --help' -- "$current")) ;;
-        'channel open') COMPREPLY=($(compgen -W "--peer --deposit --dispute-period --oracle --risk --client-ref --tower --tower-sync $global" -- "$current")) ;;
+        'channel open') COMPREPLY=($(compgen -W "--peer --deposit --dispute-period --oracle --risk --tower --tower-sync --client-ref $global" -- "$current")) ;;
         'channel deposit') COMPREPLY=($(compgen -W "--channel-id --asset --amount --client-ref $global" -- "$current")) ;;
         'channel withdraw') COMPREPLY=($(compgen -W "--channel-id --asset --amount --client-ref $global" -- "$current")) ;;
         'channel close') COMPREPLY=($(compgen -W "--channel-id --force --client-ref $global" -- "$current")) ;;

@@ -107,10 +107,11 @@ void add_life(Methods& out) {
                              "seconds that a dispute stays open (default: the node's)"),
                     optional("oracles", array(address(), 20, 1),
                              "signers whose median prices count (default: the node's)"),
-                    optional("risk", any(), "risk terms to propose, as an object (default: the node's)"), client_ref(),
+                    optional("risk", any(), "risk terms to propose, as an object (default: the node's)"),
                     optional("towers", array(hash(), 16), "node ids of the watchtowers to use (default: all of the node's)"),
                     optional("towerSync", integer(0, 16),
-                             "how many of them must hold a state before what it did is reported (default: the node's)")},
+                             "how many of them must hold a state before what it did is reported (default: the node's)"),
+                    client_ref()},
          .result =
              object({required("channelId", hash(), "the new channel"), optional("txHash", hash(), "first deposit")}),
          .details = "The channel can be used once the deposit has enough confirmations. Nothing is at risk before the "

@@ -35,7 +35,7 @@ const std::vector<std::pair<std::string, std::string>> kExpected = {
     {"peer_connect", "uri"},
     {"peer_disconnect", "uri"},
     {"peer_list", "limit? cursor?"},
-    {"channel_open", "peer deposits disputePeriod? oracles? risk? clientRef? towers? towerSync?"},
+    {"channel_open", "peer deposits disputePeriod? oracles? risk? towers? towerSync? clientRef?"},
     {"channel_list", "limit? cursor?"},
     {"channel_get", "channelId"},
     {"channel_state", "channelId"},
