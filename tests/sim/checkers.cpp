@@ -44,7 +44,15 @@ void Checkers::raise(WitnessedChannel& channel, Party party, std::uint64_t versi
 
 void Checkers::lost_data(const NodeId& node) {
     for (auto& [id, channel] : m_channels) {
-        if (const auto party = party_of(channel, node)) channel.enforceable[static_cast<std::size_t>(*party)] = 0;
+        const auto party = party_of(channel, node);
+        if (!party) continue;
+        channel.enforceable[static_cast<std::size_t>(*party)] = 0;
+        // What only it held both signatures of went with its disk: nobody else can enforce that.
+        const std::uint64_t others = channel.enforceable[static_cast<std::size_t>(channel::other(*party))];
+        for (auto& [memo, promise] : m_promises) {
+            const bool its_own = promise.payer == node && promise.channel == id;
+            if (its_own && promise.version > others) promise.told = Promise::Told::nothing;
+        }
     }
 }
 
