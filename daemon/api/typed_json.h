@@ -1,12 +1,12 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "channel/crypto/signature.h"
 #include "channel/messages/typed.h"
 #include "daemon/api/format.h"
 
-/// EIP-712 structs as JSON, the way eth_signTypedData_v4 takes them. Heavy: for the handlers' .cpp files.
+/// EIP-712 structs as JSON, the way eth_signTypedData_v4 takes them. For .cpp files that include nlohmann/json.hpp before it.
 namespace hedgerow::daemon {
 
 using namespace channel;

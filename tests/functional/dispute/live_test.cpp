@@ -143,7 +143,7 @@ TEST_CASE("malformed, unexpected and replayed frames at a running node: answered
         update.base = now.state.version;
         CHECK(bad.refusal_of(PeerMessage(update)) == "not_follower");
         const Close close{id, now.state.version + 1, now.state.net, world.now_s() + 600};
-        CHECK(bad.refusal_of(PeerMessage(CloseSignature{close, now.signatures.b})) == "unexpected_message");
+        CHECK(bad.refusal_of(PeerMessage(CloseSignature{close, now.signatures.b})) == "bad_signature");
         const Withdraw withdraw{id, Party::A, 0, Amount::from_raw(1), world.now_s() + 600};
         CHECK(bad.refusal_of(PeerMessage(WithdrawSignature{withdraw, now.signatures.b})) == "digest_mismatch");
         ChannelId other = id;
