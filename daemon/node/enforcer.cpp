@@ -104,13 +104,19 @@ void Enforcer::act(const Enforced& enforced, const channel::State& recorded, con
     const bool newer = enforced.newest.version > recorded.version && look.now_s < look.view.end;
     if (newer) respond(enforced, look.view.end);
     // What will be recorded soon counts as well: its locks may expire before the response is mined.
-    reveal(enforced, newer ? enforced.newest : recorded, look);
+    reveal_known(enforced, newer ? enforced.newest : recorded, look);
     attest(enforced, look);
     settle(enforced, recorded, look);
 }
 
+void Enforcer::reveal(std::span<const channel::Preimage> preimages, std::uint64_t deadline_s) {
+    Bytes call = wallet::reveal_call(preimages);
+    const std::string name = fmt::format("reveal:{}", channel::to_hex(channel::keccak256(call)));
+    submit(name, std::move(call), TxPurpose::defence, deadline_s);
+}
+
 /// Known preimages of locks that pay whom we protect, while that still counts.
-void Enforcer::reveal(const Enforced& enforced, const channel::State& state, const DisputeLook& look) {
+void Enforcer::reveal_known(const Enforced& enforced, const channel::State& state, const DisputeLook& look) {
     std::vector<channel::Preimage> preimages;
     std::uint64_t deadline = ~std::uint64_t{0};
     for (const channel::Lock& lock : state.locks) {
@@ -123,10 +129,7 @@ void Enforcer::reveal(const Enforced& enforced, const channel::State& state, con
         preimages.push_back(*preimage);
         deadline = std::min(deadline, lock.expiry);
     }
-    if (preimages.empty()) return;
-    Bytes call = wallet::reveal_call(preimages);
-    const std::string name = fmt::format("reveal:{}", channel::to_hex(channel::keccak256(call)));
-    submit(name, std::move(call), TxPurpose::defence, deadline);
+    if (!preimages.empty()) reveal(preimages, deadline);
 }
 
 /// Every package at hand of a needed price, where that makes it count or adds signers: nobody chooses the k that suits

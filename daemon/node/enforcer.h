@@ -63,6 +63,8 @@ class Enforcer {
     /// Under what name that call is, or would now be, a job of the transaction manager; nothing while a failed attempt
     /// rests. `deadline_ms` by the manager's clock, 0 for none.
     [[nodiscard]] std::optional<std::string> job_to_try(const std::string& id, std::uint64_t deadline_ms) const;
+    /// Registers preimages (1 to 64) before `deadline_s`; the job's name is theirs, so nobody registers them twice.
+    void reveal(std::span<const channel::Preimage> preimages, std::uint64_t deadline_s);
     /// Answers a challenge with the newest state (version above 0).
     void respond(const Enforced& enforced, std::uint64_t end_s);
     /// All that a look calls for, given the state that the contract has recorded.
@@ -71,7 +73,7 @@ class Enforcer {
     void finished(const channel::ChannelId& id);
 
   private:
-    void reveal(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
+    void reveal_known(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
     void attest(const Enforced& enforced, const DisputeLook& look);
     void settle(const Enforced& enforced, const channel::State& recorded, const DisputeLook& look);
 

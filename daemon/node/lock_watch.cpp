@@ -1,13 +1,10 @@
 #include "daemon/node/lock_watch.h"
 
-#include <fmt/format.h>
+#include <utility>
 
-#include "channel/crypto/keccak.h"
 #include "channel/machine/apply.h"
 #include "daemon/node/channel_manager.h"
-#include "daemon/node/tx_service.h"
 #include "daemon/store/channel_store.h"
-#include "wallet/chain/contract_calls.h"
 
 namespace hedgerow::daemon {
 
@@ -19,23 +16,6 @@ using channel::Status;
 namespace {
 
 constexpr std::uint64_t kAgainMs = 5'000;
-constexpr unsigned kMaxAttempts = 10;
-
-/// The name itself, or, after failures, that of the next attempt, each later than the one before; nothing while it is
-/// too early for it.
-std::optional<std::string> name_to_try(const TxService& transactions, const std::string& name, std::uint64_t now_ms) {
-    std::string out = name;
-    for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
-        const wallet::Job* job = transactions.find(out);
-        const bool over =
-            job != nullptr && (job->status == wallet::JobStatus::failed || job->status == wallet::JobStatus::cancelled);
-        if (!over) return out;
-        if (now_ms < job->created_ms + attempt * kAgainMs) return std::nullopt;
-        out = fmt::format("{}#{}", name, attempt + 1);
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 std::uint64_t reveal_due_s(std::uint64_t expiry_s, std::uint64_t noticed_s) {
@@ -98,7 +78,7 @@ void LockWatch::perform(LockStep step, const Channel& channel, const Lock& lock,
         case LockStep::wait:
             return;
         case LockStep::reveal:
-            return reveal(lock, *watched.preimage);
+            return reveal(lock, *watched.preimage, watched);
         case LockStep::fulfil:
             return propose(channel, lock, channel::FulfilOp{lock.hash, *watched.preimage}, watched);
         case LockStep::cancel:
@@ -111,25 +91,10 @@ void LockWatch::perform(LockStep step, const Channel& channel, const Lock& lock,
     }
 }
 
-void LockWatch::reveal(const Lock& lock, const channel::Preimage& preimage) {
-    wallet::JobRequest job;
-    job.data = wallet::reveal_call(std::span(&preimage, 1));
-    const auto name =
-        name_to_try(*m_parts.transactions, fmt::format("reveal:{}", channel::to_hex(channel::keccak256(job.data))),
-                    m_parts.transactions->now_ms());
-    if (!name || m_parts.transactions->find(*name) != nullptr) return;
-    job.id = *name;
-    job.to = m_parts.options.adjudicator;
-    job.purpose = wallet::TxPurpose::defence;
-    // The manager's clock is this machine's; the expiry is as far away as it is on the chain's.
-    const std::uint64_t left_s = lock.expiry - std::min(lock.expiry, m_parts.chain_time_s);
-    job.deadline_ms = m_parts.transactions->now_ms() + left_s * 1'000;
-    LOG_WARN("registering a preimage on chain", {"lock", lock.hash}, {"expiry", lock.expiry});
-    m_parts.transactions->submit(job, [id = *name](const Result<channel::TxHash>& result) {
-        if (!result)
-            LOG_WARN("transaction refused", {"job", id}, {"error", result.error().name},
-                     {"text", result.error().message});
-    });
+void LockWatch::reveal(const Lock& lock, const channel::Preimage& preimage, Watched& watched) {
+    if (!std::exchange(watched.revealing, true))
+        LOG_WARN("registering a preimage on chain", {"lock", lock.hash}, {"expiry", lock.expiry});
+    m_enforcer.reveal(std::span(&preimage, 1), lock.expiry);
 }
 
 void LockWatch::propose(const Channel& channel, const Lock& lock, const channel::Op& op, Watched& watched) {

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "daemon/node/node_parts.h"
+#include "daemon/node/enforcer.h"
 
 namespace hedgerow::daemon {
 
@@ -39,7 +39,7 @@ inline constexpr std::uint64_t kRevealPatienceS = 5;
 /// expires. The jobs' names are the preimages', and what it goes by is in the store, so a restart changes nothing.
 class LockWatch {
   public:
-    explicit LockWatch(NodeParts& parts) : m_parts(parts) {}
+    explicit LockWatch(NodeParts& parts) : m_parts(parts), m_enforcer(parts) {}
     /// About every second.
     void tick();
 
@@ -50,6 +50,7 @@ class LockWatch {
         std::uint64_t look_ms = 0;  ///< when to look for the preimage in the store
         std::optional<channel::Preimage> preimage;
         std::uint64_t unanswered_since_ms = 0;
+        bool revealing = false;      ///< said in the log
         bool under_way = false;      ///< an op of ours about it
         std::uint64_t again_ms = 0;  ///< after a refusal
         std::uint64_t round = 0;
@@ -57,10 +58,11 @@ class LockWatch {
 
     void look(const channel::Channel& channel, const channel::Lock& lock, Watched& watched);
     void perform(LockStep step, const channel::Channel& channel, const channel::Lock& lock, Watched& watched);
-    void reveal(const channel::Lock& lock, const channel::Preimage& preimage);
+    void reveal(const channel::Lock& lock, const channel::Preimage& preimage, Watched& watched);
     void propose(const channel::Channel& channel, const channel::Lock& lock, const channel::Op& op, Watched& watched);
 
     NodeParts& m_parts;
+    Enforcer m_enforcer;
     std::map<Key, Watched> m_watched;
     std::uint64_t m_round = 0;
 };

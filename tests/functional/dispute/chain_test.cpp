@@ -72,7 +72,8 @@ TEST_SUITE_BEGIN("chain");
 TEST_CASE("every block is full and the cheat outbids each offer: the answer lands in the window's last blocks") {
     auto anvil = Anvil::start();
     if (!anvil) return;
-    constexpr std::uint64_t kPeriod = 24;
+    constexpr std::uint64_t kPeriod = 30;
+    constexpr std::uint64_t kLast = 7;  // of the window, seconds: on a loaded machine, too, she looks several times
     Pair pair(std::move(*anvil), {{{"dispute-period", std::to_string(kPeriod)}}});
     auto& [world, alice, bob] = pair;
     const Plot plot(pair);
@@ -84,20 +85,20 @@ TEST_CASE("every block is full and the cheat outbids each offer: the answer land
     world.mine();
     REQUIRE(world.succeeded(challenge));
     const std::uint64_t end = world.dispute(id).end;
-    // He outbids her by three tenths in every block; in the last four seconds he gives up at 400 gwei.
+    // He outbids her by three tenths in every block; in the last seconds he goes on paying what he paid, and no more.
     while (world.now_s() < end + 2 && world.dispute(id).version != plot.newest) {
         std::this_thread::sleep_for(std::chrono::milliseconds(900));
-        const bool last = world.now_s() + 4 >= end;
-        spammer.block(alice.account(), U256(last ? 400 * kGwei : 100'000 * kGwei));
+        const bool last = world.now_s() + kLast >= end;
+        spammer.block(alice.account(), last ? spammer.dearest : U256(100'000 * kGwei));
     }
     REQUIRE(world.dispute(id).version == plot.newest);
     const std::uint64_t landed = world.now_s();
     MESSAGE("full blocks " << spammer.blocks << ", dearest bid " << to_decimal(spammer.dearest) << " wei a gas, landed "
                            << end - landed << " s before the end");
     CHECK(landed < end);
-    CHECK(end - landed <= 5);
+    CHECK(end - landed <= kLast + 1);
     CHECK(spammer.blocks >= 15);
-    CHECK(spammer.dearest >= U256(50 * kGwei));
+    CHECK(spammer.dearest >= U256(30 * kGwei));
     world.anvil.call("evm_setBlockGasLimit", Json::array({"0x1c9c380"}));
     world.automine(true);
     world.pass_seconds(kPeriod);
