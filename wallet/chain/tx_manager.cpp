@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wallet/chain/contract_calls.h"
+#include "wallet/chain/tx_pace.h"
 
 namespace hedgerow::wallet {
 
@@ -33,6 +34,23 @@ std::uint64_t depth(std::uint64_t head, std::uint64_t block) {
 
 Fees fees_of(const TxVariant& variant) {
     return {variant.transaction.body.max_fee, variant.transaction.body.max_priority_fee};
+}
+
+/// The nearest deadline still ahead of the defences that need this job's nonce, and since when one of them has it. One
+/// that was missed is no reason for any hurry, nor does it hide another's.
+Schedule schedule_for(const std::map<std::string, Job>& jobs, const Job& job, std::uint64_t now_ms) {
+    Schedule out{now_ms, job.created_ms, 0};
+    for (const auto& [id, other] : jobs) {
+        const bool needs = (other.status == JobStatus::queued && other.fault != ChainFault::execution_reverted) ||
+                           (other.status == JobStatus::broadcast && *other.nonce >= *job.nonce);
+        const std::uint64_t deadline_ms = other.request.deadline_ms;
+        if (!needs || other.request.purpose != TxPurpose::defence || deadline_ms <= now_ms) continue;
+        if (out.deadline_ms == 0 || deadline_ms < out.deadline_ms) {
+            out.created_ms = other.created_ms;
+            out.deadline_ms = deadline_ms;
+        }
+    }
+    return out;
 }
 
 }  // namespace
@@ -250,14 +268,21 @@ void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, st
     const TxVariant& newest = job.variants.back();
     // One of the future was signed by a run whose clock was ahead: nobody knows how old it is.
     const std::uint64_t age = now_ms >= newest.signed_ms ? now_ms - newest.signed_ms : UINT64_MAX;
-    const bool must = (job.cancel_requested && !newest.cancels) || job.bump_now;
-    const bool late = age >= replace_interval(m_policy, now_ms, stake.deadline_ms) ||
-                      (age >= m_policy.block_ms && newest.transaction.body.max_fee < view.base_fee);
-    if ((must || (late && view.head > newest.signed_head)) && job.variants.size() < kMaxVariants) {
+    const bool defends = stake.purpose == TxPurpose::defence;
+    // A payment leaves the late ones to a defence that may yet wait behind it.
+    const Schedule schedule =
+        defends && stake.deadline_ms != 0 ? schedule_for(m_jobs, job, now_ms) : Schedule{now_ms, job.created_ms, 0};
+    const Pace pace = pace_at(m_policy, schedule, kMaxVariants - std::min(job.variants.size(), kMaxVariants));
+    const bool cancels = job.cancel_requested && !newest.cancels && job.variants.size() < kMaxVariants;
+    // The very last one is for the end, whatever happens before.
+    const bool spare = pace.left > (pace.steps != 0 ? 1 : 0);
+    const bool must = cancels || (job.bump_now && spare);
+    const bool outbid = spare && age >= m_policy.block_ms && newest.transaction.body.max_fee < view.base_fee;
+    const bool late = pace.left != 0 && age >= pace.interval_ms && pace.interval_ms != UINT64_MAX;
+    if (must || ((late || outbid) && view.head > newest.signed_head)) {
         const U256 cap = std::min(stake.budget, affordable(job, stake.purpose)) / U256(job.gas_limit);
-        const unsigned urgency =
-            stake.purpose == TxPurpose::defence ? urgency_at(now_ms, job.created_ms, stake.deadline_ms) : 0;
-        const auto fees = replacement_fees(m_policy, view, fees_of(newest), cap, urgency);
+        const auto fees = rising_fees(m_policy, view, fees_of(newest), cap,
+                                           urgency_of(m_policy, schedule), pace.steps);
         job.bump_now = false;
         if (fees && add_variant(job, *fees, stake.purpose, now_ms)) return;
         if (!fees) note(job, ChainFault::fee_over_budget);
