@@ -106,6 +106,7 @@ void ChainEvents::confirmed(const ChainEvent& event) {
                 funds(e.channel_id, e.party, e.token, e.total, false);
             } else if constexpr (std::is_same_v<E, wallet::Closed> || std::is_same_v<E, wallet::Settled>) {
                 m_parts.channels->feed(e.channel_id, channel::ChainFinal{});
+                m_disputes.end_confirmed(e.channel_id);
             } else if constexpr (std::is_same_v<E, wallet::Held>) {
                 m_disputes.claim(e, event.block_number, event.log_index);
             }
@@ -141,8 +142,7 @@ void ChainEvents::rolled_back(const ChainEvent& event, bool was_confirmed) {
                 m_parts.revealed.erase(e.hash);
                 m_parts.outbox.persist([hash = e.hash](Database& db) { delete_revealed(db, hash); });
             } else if constexpr (std::is_same_v<E, wallet::Closed> || std::is_same_v<E, wallet::Settled>) {
-                // Deeper than every confirmation: the transaction may be mined again; the operator must look.
-                if (was_confirmed) LOG_ERROR("the end of a channel was rolled back", {"channel", e.channel_id});
+                if (was_confirmed) m_disputes.end_undone(e.channel_id);
             }
         },
         event.event);

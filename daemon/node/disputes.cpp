@@ -66,7 +66,27 @@ void Disputes::challenge(const Channel& channel) {
     Bytes data =
         wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), signatures_of(agreed), {});
     m_enforcer.submit(channel_job("challenge", channel.id, agreed.state.version), std::move(data), TxPurpose::defence,
-                      0, to_all(take_waiters(m_challenges, channel.id)));
+                      0, [this, id = channel.id](const Result<channel::TxHash>& result) {
+                          to_all(take_waiters(m_challenges, id))(result);
+                      });
+}
+
+/// Who asked for a challenge hears at once where there will be none of ours: the other side's is there, or is about to
+/// be mined and makes ours revert. The job goes on trying until the dispute is seen.
+void Disputes::answer_forced() {
+    std::vector<ChannelId> waiting;
+    for (auto it = m_challenges.begin(); it != m_challenges.end(); it = m_challenges.upper_bound(it->first))
+        waiting.push_back(it->first);
+    for (const ChannelId& id : waiting) {
+        const Channel* channel = m_parts.channels->find(id);
+        const wallet::Job* job =
+            m_parts.transactions->find(channel_job("challenge", id, channel->agreed.state.version));
+        if (channel->dispute)
+            to_all(take_waiters(m_challenges, id))(refused(channel::Rule::channel_disputed));
+        else if (job != nullptr && job->status == wallet::JobStatus::queued &&
+                 job->fault == wallet::ChainFault::execution_reverted)
+            to_all(take_waiters(m_challenges, id))(channel::Unexpected{fault_of(*job->fault, job->detail)});
+    }
 }
 
 void Disputes::respond(const Channel& channel) {
@@ -117,6 +137,7 @@ void Disputes::status_changed(const Channel& channel) {
         channel.status == channel::Status::closed ? channel::Rule::channel_final : channel::Rule::channel_disputed;
     to_all(take_waiters(m_closes, channel.id))(refused(rule));
     if (channel.status != channel::Status::closed) return;
+    to_all(take_waiters(m_challenges, channel.id))(refused(rule));
     m_recorded.erase(channel.id);
     m_enforcer.finished(channel.id);
 }
@@ -160,8 +181,7 @@ void Disputes::remember(const ChannelId& id, const channel::State& state) {
         [key = recorded_key(id), value = channel::wire_encode(state)](Database& db) { put_meta(db, key, value); });
 }
 
-std::optional<channel::State> Disputes::recorded_state(const Channel& channel) const {
-    const std::uint64_t version = channel.dispute->version;
+std::optional<channel::State> Disputes::recorded_state(const Channel& channel, std::uint64_t version) const {
     if (const auto it = m_recorded.find(channel.id); it != m_recorded.end() && it->second.version == version)
         return it->second;
     if (channel.agreed.state.version == version) return agreed_state(channel);
@@ -180,6 +200,7 @@ void Disputes::resume() {
         if (const auto stored = get_meta(m_parts.reader, recorded_key(channel->id))) {
             if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[channel->id] = std::move(*state);
         }
+        if (channel->status == channel::Status::closed) restore_undone(*channel);
         if (channel->status == channel::Status::closing) close_now(*channel);
         if (channel->status != channel::Status::disputed) continue;
         if (!channel->dispute)
@@ -190,10 +211,18 @@ void Disputes::resume() {
 }
 
 void Disputes::tick() {
+    answer_forced();
     for (const Channel* channel : m_parts.channels->all()) {
-        if (channel->status != channel::Status::disputed || !channel->dispute) continue;
+        const auto undone = m_undone.find(channel->id);
+        const bool disputed = channel->status == channel::Status::disputed && channel->dispute;
+        if (!disputed && undone == m_undone.end()) continue;
         if (m_looking.contains(channel->id) || m_next_look_ms[channel->id] > m_parts.steady_ms) continue;
-        look(*channel);
+        const auto state =
+            recorded_state(*channel, undone == m_undone.end() ? channel->dispute->version : undone->second.version);
+        if (state)
+            look(*channel, *state);
+        else if (undone != m_undone.end())  // for what the contract has
+            look(*channel, agreed_state(*channel));
     }
 }
 
@@ -210,15 +239,15 @@ Enforced Disputes::enforced(const Channel& channel) const {
     return out;
 }
 
-void Disputes::look(const Channel& channel) {
-    const auto state = recorded_state(channel);
-    if (!state) return;  // its event is still to come
+void Disputes::look(const Channel& channel, const channel::State& state) {
     m_next_look_ms[channel.id] = m_parts.steady_ms + kLookEveryMs;
-    const bool asked = m_parts.questions->post([this, id = channel.id, terms = channel.terms, state = *state,
+    const bool asked = m_parts.questions->post([this, id = channel.id, terms = channel.terms, state,
                                                 to = m_parts.options.adjudicator](wallet::EthClient& client) {
         DisputeLook look = look_at_dispute(client, to, id, terms, state);
         return ChainWorker::Completion([this, id, look = std::move(look)] {
             m_looking.erase(id);
+            const auto undone = m_undone.find(id);
+            if (undone != m_undone.end()) return act_undone(id, undone->second, look);
             act(id, look);
         });
     });
@@ -228,9 +257,81 @@ void Disputes::look(const Channel& channel) {
 void Disputes::act(const ChannelId& id, const DisputeLook& look) {
     const Channel* channel = m_parts.channels->find(id);
     if (look.failed || look.is_final || !channel->dispute || channel->status != channel::Status::disputed) return;
-    const auto state = recorded_state(*channel);
+    const auto state = recorded_state(*channel, channel->dispute->version);
     if (!state || look.view.version != state->version || look.view.end == 0) return;  // an event is on its way
     m_enforcer.act(enforced(*channel), *state, look);
+}
+
+// --- an end that left the chain
+// --------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string undone_key(const ChannelId& id) {
+    return std::string("undone/").append(channel::to_hex(id));
+}
+
+void put_undone(Outbox& outbox, const ChannelId& id, bool undone) {
+    outbox.persist([key = undone_key(id), undone](Database& db) {
+        const std::array<std::uint8_t, 1> value{static_cast<std::uint8_t>(undone ? 1 : 0)};
+        put_meta(db, key, value);
+    });
+}
+
+}  // namespace
+
+void Disputes::end_undone(const ChannelId& id) {
+    const Channel* channel = m_parts.channels->find(id);
+    if (channel == nullptr || channel->status != channel::Status::closed || m_undone.contains(id)) return;
+    LOG_ERROR("the confirmed end of a channel left the chain: it is brought there again", {"channel", id});
+    put_undone(m_parts.outbox, id, true);
+    m_undone[id] = {m_parts.steady_ms, channel->dispute ? channel->dispute->version : channel->agreed.state.version};
+    if (const auto stored = get_meta(m_parts.reader, recorded_key(id))) {
+        if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[id] = std::move(*state);
+    }
+}
+
+void Disputes::end_confirmed(const ChannelId& id) {
+    if (m_undone.erase(id) == 0) return;
+    put_undone(m_parts.outbox, id, false);
+    m_recorded.erase(id);
+    m_enforcer.finished(id);
+}
+
+void Disputes::restore_undone(const Channel& channel) {
+    const auto stored = get_meta(m_parts.reader, undone_key(channel.id));
+    if (!stored || stored->empty() || stored->front() == 0) return;
+    m_undone[channel.id] = {m_parts.steady_ms,
+                            channel.dispute ? channel.dispute->version : channel.agreed.state.version};
+}
+
+void Disputes::act_undone(const ChannelId& id, Undone& undone, const DisputeLook& look) {
+    const Channel& channel = *m_parts.channels->find(id);
+    if (look.failed || look.is_final) return;  // once it is deep enough, end_confirmed() is called
+    if (look.view.end == 0) {
+        // Its transactions are likely to be mined again by themselves.
+        if (m_parts.steady_ms >= undone.since_ms + kSecondCloserMs) end_again(channel);
+        return;
+    }
+    undone.version = look.view.version;
+    const auto state = recorded_state(channel, look.view.version);
+    if (state && look.current) return m_enforcer.act(enforced(channel), *state, look);
+    if (channel.agreed.state.version > look.view.version && look.now_s < look.view.end)
+        m_enforcer.respond(enforced(channel), look.view.end);
+}
+
+/// No dispute is left either: by the close that both signed while that holds, else from the newest state.
+void Disputes::end_again(const Channel& channel) {
+    const auto& close = channel.close;
+    if (close && close->mine && close->theirs && m_parts.chain_time_s < close->close.deadline) {
+        const bool leader = channel.me == Party::A;
+        const wallet::BothSignatures both{leader ? *close->mine : *close->theirs, leader ? *close->theirs : *close->mine};
+        return m_enforcer.submit(channel_job("close", channel.id, close->close.version),
+                                 wallet::close_call(channel.terms, close->close, both), TxPurpose::defence,
+                                 close->close.deadline);
+    }
+    // Who lost data may know only an old state, and would pay for challenging with it.
+    if (!channel.lost_data) challenge(channel);
 }
 
 }  // namespace hedgerow::daemon

@@ -26,6 +26,11 @@ class Disputes final : public ChainEffects {
     /// The state that the contract has recorded: settle needs all of it.
     void remember(const channel::ChannelId& id, const channel::State& state);
     void claim(const wallet::Held& held, std::uint64_t block, std::uint64_t log_index);
+    /// A confirmed end left the chain: until end_confirmed() the channel is brought to its end once more, by us if need
+    /// be, though the core goes on calling it closed.
+    void end_undone(const channel::ChannelId& id);
+    void end_confirmed(const channel::ChannelId& id);
+    [[nodiscard]] std::size_t count_undone() const { return m_undone.size(); }
     /// What was under way when the node stopped.
     void resume();
     /// At every block, and now and then.
@@ -56,9 +61,19 @@ class Disputes final : public ChainEffects {
         }
     };
 
-    [[nodiscard]] std::optional<channel::State> recorded_state(const channel::Channel& channel) const;
-    void look(const channel::Channel& channel);
+    struct Undone {
+        std::uint64_t since_ms = 0;  ///< steady
+        std::uint64_t version = 0;   ///< that the contract recorded when last seen
+    };
+
+    [[nodiscard]] std::optional<channel::State> recorded_state(const channel::Channel& channel,
+                                                               std::uint64_t version) const;
+    void look(const channel::Channel& channel, const channel::State& state);
     void act(const channel::ChannelId& id, const DisputeLook& look);
+    void act_undone(const channel::ChannelId& id, Undone& undone, const DisputeLook& look);
+    void end_again(const channel::Channel& channel);
+    void restore_undone(const channel::Channel& channel);
+    void answer_forced();
     [[nodiscard]] Enforced enforced(const channel::Channel& channel) const;
 
     NodeParts& m_parts;
@@ -66,6 +81,7 @@ class Disputes final : public ChainEffects {
     std::map<channel::ChannelId, channel::State> m_recorded;
     std::set<channel::ChannelId> m_looking;
     std::map<channel::ChannelId, std::uint64_t> m_next_look_ms;
+    std::map<channel::ChannelId, Undone> m_undone;
     std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_challenges;
     std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_closes;
     std::multimap<WithdrawKey, Answer<channel::TxHash>> m_withdrawals;

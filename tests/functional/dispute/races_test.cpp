@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "channel/base/u256.h"
 #include "channel/codec/abi.h"
 #include "channel/crypto/signature.h"
@@ -53,6 +55,33 @@ TEST_CASE("both sides challenge in one block: nobody pays a penalty, and it sett
     CHECK(end.twin.result.penalty.is_zero());
     CHECK(alices() == 1'123'456'789);
     CHECK(bobs() == 376'543'211);
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE("a forced close that comes behind the other side's challenge is answered at once, by what is true") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil));
+    auto& [world, alice, bob] = pair;
+    const ChannelId id = pair.open();
+    bob.pay(id, "20");
+    wait_same(alice, bob, id);
+    const Exported now = alice.exported(id);
+    const Json force{{"channelId", to_hex(id)}, {"force", true}};
+    world.automine(false);
+    (void)world.post_challenge(now, Party::B);
+    REQUIRE(waiting_transactions(world) == 1);
+    const auto asked = std::chrono::steady_clock::now();
+    const std::string answer = alice.refusal("channel_close", force);
+    CHECK(std::chrono::steady_clock::now() - asked < std::chrono::seconds(15));
+    // Hers would revert behind his; which of the two her node learns first, its estimate or the event, is the chain's.
+    CHECK((answer == "transaction_reverted" || answer == "channel_disputed"));
+    world.mine();
+    world.automine(true);
+    alice.wait_status(id, "disputed");
+    until("his challenge is known", [&] { return alice.refusal("channel_close", force) == "channel_disputed"; });
+    const Ending end = pair.settle(now, alice);
+    CHECK(end.twin.result.penalty.is_zero());
     CHECK(world.balance(world.adjudicator) == 0);
 }
 

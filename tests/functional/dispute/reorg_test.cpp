@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <fmt/format.h>
+
+#include "channel/crypto/signature.h"
 #include "tests/functional/dispute/dispute_pair.h"
 
 /// The chain takes back what was mined, at every step of a dispute and at every depth. The nodes count an event as
@@ -102,6 +105,54 @@ TEST_CASE("challenge, response and settlement are each taken back by a reorganis
         CHECK(alices() == 1'200 * kUsdc + kPenalty);
         CHECK(bobs() == 300 * kUsdc - kPenalty);
     }
+    CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE("a settlement by somebody else, believed final, is taken back: the node settles, across a restart") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil), {{{"confirmations", "2"}}});
+    auto& [world, alice, bob] = pair;
+    ChannelId id;
+    {
+        const Ticker blocks(world);
+        id = pair.open();
+        bob.pay(id, "33");
+        wait_same(alice, bob, id);
+    }
+    const Exported now = bob.exported(id);
+    bob.kill();
+    world.fund(alice.account());
+    const Gained alices(world, alice.account());
+    const Gained bobs(world, bob.account());
+    REQUIRE(world.succeeded(world.post_challenge(now, Party::B)));
+    world.mine(3);
+    alice.wait_status(id, "disputed");
+    // Due, though she leaves it to the challenger for some seconds yet: a stranger is first.
+    world.pass_seconds(kDisputePeriod + 1);
+    const Address stranger = *parse_address("0x00000000000000000000000000000000000000A1");
+    REQUIRE(world.succeeded(world.post(stranger, world.adjudicator, wallet::settle_call(now.terms, now.state))));
+    const std::uint64_t block = world.height();
+    const auto is_final = [&] { return world.holdings(id, world.token).is_final; };
+    REQUIRE(is_final());
+    world.mine(3);
+    alice.wait_status(id, "closed");
+    world.automine(false);
+    take_back(world, block, 5);
+    world.anvil.call("anvil_dropAllTransactions", Json::array());
+    REQUIRE_FALSE(is_final());
+    until("she knows", [&] { return alice.logged("the confirmed end of a channel left the chain"); });
+    alice.kill();
+    alice.start();
+    world.automine(true);
+    world.pass_seconds(10);
+    {
+        const Ticker blocks(world, 300);
+        until("the settlement once more", is_final);
+    }
+    CHECK(world.ending(now).settled.version == now.state.version);
+    CHECK(alices() == 1'033 * kUsdc);
+    CHECK(bobs() == 467 * kUsdc);
     CHECK(world.balance(world.adjudicator) == 0);
 }
 
