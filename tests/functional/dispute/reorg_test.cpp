@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <fmt/format.h>
-
 #include "channel/crypto/signature.h"
 #include "tests/functional/dispute/dispute_pair.h"
 
