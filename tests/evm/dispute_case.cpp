@@ -5,6 +5,7 @@
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/market/package.h"
+#include "tests/evm/contract_rig.h"
 #include "tests/evm/random.h"
 #include "tests/evm/settlement_case.h"
 #include "wallet/chain/contract_calls.h"
@@ -271,13 +272,6 @@ SettleAnswer DisputeCase::settle_at(std::uint64_t now_s) const {
         return found == registered.end() ? std::uint64_t{0} : found->second;
     };
     return channel::settle_at(terms, state, holdings, dispute, now_s, price, time);
-}
-
-Address case_token(std::size_t index) {
-    Address out;
-    out.data[0] = 0x70;
-    out.data[19] = static_cast<std::uint8_t>(index);
-    return out;
 }
 
 DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast, const Domain& domain,

@@ -46,10 +46,6 @@ struct DisputeCase {
     [[nodiscard]] channel::SettleAnswer settle_at(std::uint64_t now_s) const;
 };
 
-inline constexpr std::size_t kMaxCaseTokens = 8;
-/// Where the test tokens stand; asset i is token i, or the chain's coin.
-[[nodiscard]] channel::Address case_token(std::size_t index);
-
 /// Random, from seed and index only. `start_s` is before anything of the case.
 [[nodiscard]] DisputeCase random_dispute(std::uint64_t seed, std::uint64_t index, const Cast& cast,
                                          const channel::Domain& domain, std::uint64_t start_s);

@@ -3,20 +3,16 @@
 // due, why not, and every amount paid must agree.
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "channel/codec/abi.h"
 #include "channel/codec/eip712.h"
+#include "tests/evm/contract_rig.h"
 #include "tests/evm/dispute_case.h"
-#include "tests/support/evm_anvil.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/chain/contract_events.h"
-#include "tests/paths.h"
 
 using namespace hedgerow;
 using namespace hedgerow::channel;
@@ -26,88 +22,31 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kStart = 2'000'000'000;
-constexpr const char* kSender = "0x5e00000000000000000000000000000000000000";
-constexpr std::uint64_t kAnvilChain = 31'337;
 
-bool succeeded(const json& call) {
-    return call.at("status") == "0x1";
+const Address& sender() {
+    static const Address address = *fixed_from_hex<Address>("0x5e00000000000000000000000000000000000000");
+    return address;
 }
 
-std::string hex_quantity(Uint128 value) {
-    std::string out = to_hex(ByteView(U256(value).to_be()));
-    const std::size_t digit = out.find_first_not_of('0', 2);
-    return digit == std::string::npos ? "0x0" : std::string("0x").append(out.substr(digit));
-}
-
-json artifact(const char* name) {
-    std::ifstream file(std::string(HEDGEROW_SOURCE_DIR "/channel/contract/artifact/").append(name).append(".json"));
-    if (!file) throw std::runtime_error(std::string("no artifact ").append(name));
-    return json::parse(file);
-}
-
-/// Anvil mines on its own time, a moment after it takes a transaction.
-json receipt_of(EvmAnvil& anvil, const std::string& hash) {
-    for (int tries = 0; tries < 500; ++tries) {
-        json receipt = anvil.call("eth_getTransactionReceipt", json::array({hash}));
-        if (!receipt.is_null()) return receipt;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    throw std::runtime_error("the contract was not created");
-}
-
-Address install(EvmAnvil& anvil) {
-    const std::string from = anvil.call("eth_accounts", json::array()).at(0);
-    const json creation = {{"from", from}, {"data", artifact("Adjudicator").at("bytecode")}, {"gas", "0x1000000"}};
-    const std::string hash = anvil.call("eth_sendTransaction", json::array({creation}));
-    const json receipt = receipt_of(anvil, hash);
-    if (!succeeded(receipt)) throw std::runtime_error("the contract could not be created");
-    for (std::size_t i = 0; i < kMaxCaseTokens; ++i) {
-        anvil.call("anvil_setCode", {to_hex(case_token(i)), artifact("TestToken").at("deployedBytecode")});
-    }
-    anvil.call("anvil_setBalance", {kSender, hex_quantity(static_cast<Uint128>(1) << 126)});
-    return *fixed_from_hex<Address>(receipt.at("contractAddress").get<std::string>());
-}
-
-json call_of(const Step& step) {
-    // A mint is to the sender, whom the case does not know.
+/// A mint is to the sender, whom the case does not know.
+Bytes data_of(const Step& step) {
     Bytes data = step.data;
     const Bytes mint = abi_selector("mint(address,uint256)");
     if (std::equal(mint.begin(), mint.end(), data.begin())) {
-        const auto sender = *fixed_from_hex<Address>(kSender);
-        std::copy(sender.data.begin(), sender.data.end(), data.begin() + 4 + 12);
+        std::copy(sender().data.begin(), sender().data.end(), data.begin() + 4 + 12);
     }
-    return {{"from", kSender},
-            {"to", to_hex(step.to)},
-            {"data", to_hex(data)},
-            {"gas", "0x3b9aca00"},
-            {"value", hex_quantity(static_cast<Uint128>(step.value.raw()))}};
+    return data;
 }
 
 /// The results of all steps, in order: one simulated block a time.
-std::vector<json> simulate(EvmAnvil& anvil, const std::vector<Step>& steps) {
-    json blocks = json::array();
-    std::uint64_t time = 0;
+std::vector<json> simulate(test::Anvil& anvil, const std::vector<Step>& steps) {
+    std::vector<SimulatedCall> calls;
     for (const Step& step : steps) {
-        if (step.time_s != time)
-            blocks.push_back({{"blockOverrides", {{"time", hex_quantity(step.time_s)}}}, {"calls", json::array()}});
-        time = step.time_s;
-        blocks.back()["calls"].push_back(call_of(step));
+        const U256 value(static_cast<Uint128>(step.value.raw()));
+        calls.push_back({step.time_s, sender(), step.to, value, data_of(step)});
     }
-    std::vector<json> out;
-    for (const json& block : anvil.call("eth_simulateV1", {{{"blockStateCalls", blocks}}, "latest"})) {
-        for (const json& call : block.at("calls")) out.push_back(call);
-    }
-    if (out.size() != steps.size()) throw std::runtime_error("the simulation left calls out");
-    return out;
-}
-
-std::string revert_text(const json& call) {
-    const auto data = from_hex(call.value("returnData", "0x"));
-    if (!data || data->size() < 4) return call.dump().substr(0, 300);
-    std::string out = wallet::revert_reason(*data);
-    U256 argument;
-    if (abi_decode(ByteView(*data).subspan(4), argument)) out.append(" ").append(to_decimal(argument));
-    return out;
+    const std::string rich = hex_quantity(U256(static_cast<Uint128>(1) << 126));
+    return tests::simulate(anvil, calls, {{steps.front().time_s, {{to_hex(sender()), {{"balance", rich}}}}}});
 }
 
 std::string paid_text(std::span<const Amount> a, std::span<const Amount> b) {
@@ -180,7 +119,7 @@ struct Counts {
 };
 
 /// Whether every attempt of the case ended as the twin says; prints the first that did not.
-bool agrees(EvmAnvil& anvil, const DisputeCase& facts, const Address& contract, Counts& counts) {
+bool agrees(test::Anvil& anvil, const DisputeCase& facts, const Address& contract, Counts& counts) {
     const std::vector<json> results = simulate(anvil, facts.steps);
     for (std::size_t i = 0; i < results.size(); ++i) {
         const Step& step = facts.steps[i];
@@ -204,7 +143,7 @@ bool agrees(EvmAnvil& anvil, const DisputeCase& facts, const Address& contract, 
 }
 
 /// Whether a cooperative close instead of the dispute pays, or is refused, as the twin says.
-bool close_agrees(EvmAnvil& anvil, const DisputeCase& facts, const Address& contract, Counts& counts) {
+bool close_agrees(test::Anvil& anvil, const DisputeCase& facts, const Address& contract, Counts& counts) {
     const std::string ours = twin_close_answer(facts);
     const std::string theirs = contract_answer(simulate(anvil, facts.close_steps).back(), contract);
     ++(ours == "NetExceedsHoldings" ? counts.not_closed : counts.closed);
@@ -221,12 +160,12 @@ struct Options {
 
 int run(const Options& options) {
     std::printf("disputes on the contract: seed %lu, %lu cases\n", options.seed, options.only ? 1 : options.cases);
-    auto anvil = EvmAnvil::start();
+    auto anvil = start_unbounded_anvil();
     if (!anvil) {
         std::puts("skipped: no Anvil in node_modules (npm ci --ignore-scripts)");
         return 77;
     }
-    const Domain domain{kAnvilChain, install(*anvil)};
+    const Domain domain{test::Anvil::kChainId, install_contract(*anvil)};
     const Cast cast = Cast::make();
     Counts counts;
     std::uint64_t differ = 0;

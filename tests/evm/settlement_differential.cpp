@@ -4,14 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/evm/contract_rig.h"
 #include "tests/evm/settlement_case.h"
-#include "tests/support/evm_anvil.h"
-#include "tests/paths.h"
 
+using namespace hedgerow;
 using namespace hedgerow::channel;
 using namespace hedgerow::tests;
 
@@ -78,7 +77,7 @@ std::string text_of(const HarnessResult& result) {
     return out;
 }
 
-std::vector<HarnessResult> ask_contract(EvmAnvil& anvil, std::span<const SettlementInput> cases) {
+std::vector<HarnessResult> ask_contract(test::Anvil& anvil, std::span<const SettlementInput> cases) {
     const nlohmann::json transaction = {
         {"to", kHarness}, {"data", to_hex(settle_many_call(cases))}, {"gas", "0x2540be400"}};
     const auto bytes = from_hex(anvil.call("eth_call", {transaction, "latest"}).get<std::string>());
@@ -87,14 +86,12 @@ std::vector<HarnessResult> ask_contract(EvmAnvil& anvil, std::span<const Settlem
     return *results;
 }
 
-void install_harness(EvmAnvil& anvil) {
-    std::ifstream file(HEDGEROW_SOURCE_DIR "/channel/contract/artifact/SettlementHarness.json");
-    if (!file) throw std::runtime_error("no channel/contract/artifact/SettlementHarness.json");
-    anvil.call("anvil_setCode", {kHarness, nlohmann::json::parse(file).at("deployedBytecode")});
+void install_harness(test::Anvil& anvil) {
+    anvil.call("anvil_setCode", {kHarness, artifact("SettlementHarness").at("deployedBytecode")});
 }
 
 /// The number of cases that differ; the first few are printed.
-std::uint64_t compare(EvmAnvil& anvil, const Options& options, Coverage& coverage) {
+std::uint64_t compare(test::Anvil& anvil, const Options& options, Coverage& coverage) {
     std::uint64_t differ = 0;
     const std::uint64_t first = options.only.value_or(0);
     const std::uint64_t end = options.only ? first + 1 : options.cases;
@@ -118,7 +115,7 @@ std::uint64_t compare(EvmAnvil& anvil, const Options& options, Coverage& coverag
 
 int run(const Options& options) {
     std::printf("settlement differential: seed %lu, %lu cases\n", options.seed, options.only ? 1 : options.cases);
-    auto anvil = EvmAnvil::start();
+    auto anvil = start_unbounded_anvil();
     if (!anvil) {
         std::puts("skipped: no Anvil in node_modules (npm ci --ignore-scripts)");
         return 77;

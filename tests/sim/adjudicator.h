@@ -52,14 +52,14 @@ struct AttestedEntry {
 struct ChainState {
     std::map<Address, U256> coins;
     std::map<Address, std::uint64_t> nonces;
-    std::map<std::pair<Address, Address>, U256> tokens;                     ///< (token, holder)
-    std::map<std::tuple<Address, Address, Address>, U256> allowances;       ///< (token, owner, spender)
-    U256 burned;                                                            ///< base fees
-    std::map<std::pair<ChannelId, Address>, HeldAsset> holdings;            ///< (channel, token)
+    std::map<std::pair<Address, Address>, U256> tokens;                ///< (token, holder)
+    std::map<std::tuple<Address, Address, Address>, U256> allowances;  ///< (token, owner, spender)
+    U256 burned;                                                       ///< base fees
+    std::map<std::pair<ChannelId, Address>, HeldAsset> holdings;       ///< (channel, token)
     std::map<ChannelId, DisputeSlot> disputes;
     std::map<std::tuple<Hash, Feed, std::uint64_t>, AttestedEntry> prices;  ///< (oracle set, feed, time)
     std::map<channel::LockHash, std::uint64_t> revealed_at;
-    std::map<std::pair<Address, Address>, U256> claimable;                  ///< (token, payee)
+    std::map<std::pair<Address, Address>, U256> claimable;  ///< (token, payee)
 };
 
 /// What never changes.
@@ -82,14 +82,15 @@ struct CallResult {
     bool success = false;
     Bytes output;  ///< returned or revert data
     std::vector<EmittedLog> logs;
-    std::uint64_t gas_used = 0;    ///< without what the transaction itself costs
+    // Without what the transaction itself costs (transaction_gas); within bounds of the contract's (tests/evm).
+    std::uint64_t gas_used = 0;
     std::uint64_t gas_needed = 0;  ///< limit below which it runs out of gas (pushes want a reserve)
 };
 
 /// Runs one call on `state`; a failed one leaves it as it was.
 [[nodiscard]] CallResult execute(const ChainRules& rules, ChainState& state, const CallContext& call, ByteView data);
 
-/// 21,000, and what the calldata costs.
-[[nodiscard]] std::uint64_t intrinsic_gas(ByteView data);
+/// Of a whole transaction: 21,000, what the calldata costs, and `execution`; at least the floor of EIP-7623.
+[[nodiscard]] std::uint64_t transaction_gas(ByteView data, std::uint64_t execution);
 
 }  // namespace hedgerow::sim

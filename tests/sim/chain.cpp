@@ -97,7 +97,7 @@ channel::Expected<TxHash, std::string> Chain::submit(ByteView raw) {
     const wallet::Transaction& body = decoded->body;
     if (body.chain_id != m_config.chain_id) return refuse("invalid chain id for signer");
     if (body.gas_limit > m_config.block_gas) return refuse("exceeds block gas limit");
-    if (body.gas_limit < intrinsic_gas(body.data)) return refuse("intrinsic gas too low");
+    if (body.gas_limit < transaction_gas(body.data, 0)) return refuse("intrinsic gas too low");
     if (body.max_priority_fee > body.max_fee) return refuse("max priority fee per gas higher than max fee per gas");
     if (body.max_priority_fee.is_zero()) return refuse("transaction underpriced");
     if (m_pending.contains(decoded->hash)) return refuse("already known");
@@ -189,17 +189,16 @@ MinedTx Chain::apply(ChainState& state, const Pooled& pooled, const Address& sen
     ++state.nonces[sender];
     const U256 prepaid = out.gas_price * U256(body.gas_limit);
     state.coins[sender] = state.coins[sender] - prepaid;
-    const std::uint64_t intrinsic = intrinsic_gas(body.data);
-    out.gas_used = intrinsic;
+    out.gas_used = transaction_gas(body.data, 0);
     if (body.to) {
         ChainState after = state;
         CallResult result = execute(m_rules, after, {sender, *body.to, body.value, now_s}, body.data);
-        if (intrinsic + result.gas_needed > body.gas_limit) {
+        if (transaction_gas(body.data, result.gas_needed) > body.gas_limit) {
             out.gas_used = body.gas_limit;  // out of gas
         } else {
             state = std::move(after);
             out.success = result.success;
-            out.gas_used = intrinsic + result.gas_used;
+            out.gas_used = transaction_gas(body.data, result.gas_used);
             out.revert_data = result.success ? Bytes() : std::move(result.output);
             for (EmittedLog& log : result.logs)
                 out.logs.push_back({log.address, std::move(log.topics), std::move(log.data), 0, {}, {}, 0});

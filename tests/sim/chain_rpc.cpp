@@ -125,7 +125,7 @@ class Answerer {
         if (!data) throw RpcFailure{-32602, "invalid argument: data", {}};
         CallResult result = execute(m_chain.rules(), state, context_of(request, at), *data);
         if (!result.success) throw RpcFailure{3, "execution reverted", result.output};
-        result.gas_needed += intrinsic_gas(*data);
+        result.gas_needed = transaction_gas(*data, result.gas_needed);
         return result;
     }
     json call(const json& params) {

@@ -131,7 +131,10 @@ void Anvil::stop() {
 }
 
 json Anvil::call(const std::string& method, const json& params) {
-    rpc::HttpClient client(url());
+    rpc::HttpClientOptions patient;
+    patient.request_timeout_ms = 120'000;
+    patient.max_response_bytes = 64 << 20;
+    rpc::HttpClient client(url(), patient);
     const json request = {{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}};
     const auto response = client.post(request.dump());
     if (!response) throw std::runtime_error(std::string(method).append(": ").append(response.error().message));
