@@ -50,7 +50,7 @@ struct PendingUpdate {
     Digest digest;
     std::vector<LocalId> local_ids;  ///< of each op; 0: not ours, or taken into another update
     std::vector<LocalId> void_ids;   ///< of a void one: local_ids as they were
-    std::uint64_t since_ms = 0;
+    std::uint64_t since_ms = 0;      ///< leader: when it was cut, by the steady clock; 0 after a restart
     bool is_void = false;            ///< refused by the follower, yet enforceable until it signs a higher version (spec 6.7)
     Rule void_rule = Rule::none;
 };
@@ -128,7 +128,7 @@ struct Channel {
     std::uint64_t next_proposal = 0;     ///< follower
     std::uint64_t last_proposal_seen = 0;  ///< leader: highest number received on this connection
     std::uint64_t rejected_from = 0;     ///< follower: ignore updates whose base is this version or above
-    std::uint64_t void_tried_ms = 0;     ///< leader: when the last empty update went out to void what was refused
+    std::uint64_t void_tried_ms = 0;     ///< leader: when (steady) the last empty update went out to void what was refused
 
     [[nodiscard]] bool is_leader() const { return me == Party::A; }
 };
@@ -161,7 +161,8 @@ using Revealed = std::unordered_map<LockHash, std::uint64_t, FixedBytesHash>;
 
 /// The outside world as a step may know it. Nothing in the core reads a clock.
 struct Context {
-    std::uint64_t now_ms = 0;
+    std::uint64_t now_ms = 0;                  ///< the wall clock, which may be set forward and back
+    std::uint64_t steady_ms = 0;               ///< for waits: since whenever, never jumps
     std::uint64_t chain_time_s = 0;            ///< time of the newest block
     std::uint64_t confirmed_chain_time_s = 0;  ///< time of the newest confirmed block
     bool halted = false;                       ///< emergency stop: sign nothing new (spec 6.13)

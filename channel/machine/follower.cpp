@@ -128,7 +128,6 @@ void follower_update(const Turn& turn, const Update& update, const std::vector<R
     PendingUpdate pending;
     pending.update = update;
     pending.after = channel.tip;
-    pending.since_ms = turn.context.now_ms;
     const Fault fault = apply_update(turn, pending, verdicts);
     if (fault.rule != Rule::none) return reject(turn, update.version, fault.op, fault.rule);
     channel.rejected_from = 0;

@@ -21,7 +21,7 @@ bool void_is_due(const Turn& turn) {
     const Channel& channel = turn.channel;
     if (!channel.pending.back().is_void) return false;
     const std::uint64_t again_ms = channel.void_tried_ms + channel.agreed.state.risk.ack_timeout_ms / 4;
-    return channel.void_tried_ms == 0 || turn.context.now_ms >= again_ms;
+    return channel.void_tried_ms == 0 || turn.context.steady_ms >= again_ms;
 }
 
 /// Not done by way of the queue. Where a void version holds the op too, that it is refused is certain only once that one is superseded.
@@ -114,7 +114,7 @@ PendingUpdate next_update(const Turn& turn) {
     pending.update.version = next_version(channel);
     pending.update.base = channel.tip.version;
     pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip.timestamp_ms);
-    pending.since_ms = turn.context.now_ms;
+    pending.since_ms = turn.context.steady_ms;
     return pending;
 }
 
@@ -157,7 +157,7 @@ void leader_flush(const Turn& turn) {
     const Rule rule = begin_update(turn.context, channel, pending.after, pending.update.version, pending.update.timestamp_ms);
     if (rule != Rule::none) return leader_drop_queue(turn, rule);
     if (voiding) {
-        channel.void_tried_ms = turn.context.now_ms;
+        channel.void_tried_ms = turn.context.steady_ms;
     } else {
         take_ops(turn, pending);
         if (pending.update.ops.empty()) return;
@@ -236,8 +236,8 @@ void leader_drop_queue(const Turn& turn, Rule rule) {
 void leader_tick(const Turn& turn) {
     Channel& channel = turn.channel;
     if (channel.pending.empty() || channel.status != Status::open) return;
-    if (channel.pending.front().since_ms == 0) channel.pending.front().since_ms = turn.context.now_ms;  // after a restart
-    const std::uint64_t waited = turn.context.now_ms - std::min(turn.context.now_ms, channel.pending.front().since_ms);
+    if (channel.pending.front().since_ms == 0) channel.pending.front().since_ms = turn.context.steady_ms;  // after a restart
+    const std::uint64_t waited = turn.context.steady_ms - channel.pending.front().since_ms;
     if (waited > 3ULL * channel.agreed.state.risk.ack_timeout_ms) on_force_close(turn);
 }
 

@@ -98,7 +98,7 @@ void Payments::pay_invoice(const Invoice& invoice, Amount amount, const ClientRe
     while (channel.terms.assets[asset].token != invoice.token) ++asset;
     const Lock lock{invoice.hash, now / 1000 + kLockSeconds, static_cast<std::uint8_t>(asset), channel.me == Party::A ? amount : -amount};
     const LockHash hash = invoice.hash;
-    m_waiting[hash] = {{to_hex(hash), "pending", *id, asset, amount, now}, std::move(done), now + kInvoiceWaitMs};
+    m_waiting[hash] = {{to_hex(hash), "pending", *id, asset, amount, now}, std::move(done), m_node.steady_ms() + kInvoiceWaitMs};
     m_node.submit_op(*id, LockOp{lock}, ref, [this, hash](const Result<OpDone>& locked) {
         if (!locked) finish(hash, Unexpected{locked.error()});
     });
@@ -212,7 +212,8 @@ void Payments::on_agreed(const Channel& channel, const OpAgreed& op) {
     }
 }
 
-void Payments::on_tick(std::uint64_t now_ms) {
+void Payments::on_tick() {
+    const std::uint64_t now_ms = m_node.steady_ms();
     std::vector<LockHash> late;
     for (const auto& [hash, waiting] : m_waiting) {
         if (now_ms >= waiting.until_ms) late.push_back(hash);

@@ -73,7 +73,7 @@ class Payments {
     void on_status(const channel::Channel& channel);
     /// Every op that both have signed: locks that pay an invoice are fulfilled, others let go.
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op);
-    void on_tick(std::uint64_t now_ms);
+    void on_tick();
 
   private:
     struct Waiting {

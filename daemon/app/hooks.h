@@ -30,7 +30,7 @@ class Hooks final : public MarketHooks {
     }
     void on_tick(std::uint64_t now_ms) override {
         m_market.on_tick(now_ms);
-        m_payments.on_tick(now_ms);
+        m_payments.on_tick();
     }
     void on_halt(bool halted) override { m_market.on_halt(halted); }
 

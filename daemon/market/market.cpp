@@ -105,7 +105,7 @@ void Market::ask(const Channel& channel, QuoteRequest request, Answer<QuoteInfo>
     if (m_waiting.size() >= kMaxWaiting) return done(Unexpected{fault(Rule::queue_full)});
     request.channel = channel.id;
     request.request = fresh_id();
-    m_waiting[request.request] = {channel.id, request, std::move(done), m_node.now_ms() + m_options.quote_timeout_ms};
+    m_waiting[request.request] = {channel.id, request, std::move(done), m_node.steady_ms() + m_options.quote_timeout_ms};
     m_node.send_to_peer(channel.id, request);
 }
 
@@ -368,8 +368,8 @@ void Market::on_prices() {
 
 /// What the maker offers anyone who is connected, around the oracles' price; a feed without a price has no quote.
 void Market::stream_quotes(std::uint64_t now_ms) {
-    if (!m_options.make || m_node.halted() || m_node.wallet_locked() || now_ms - m_streamed_ms < m_options.refresh_ms) return;
-    m_streamed_ms = now_ms;
+    if (!m_options.make || m_node.halted() || m_node.wallet_locked() || m_node.steady_ms() - m_streamed_ms < m_options.refresh_ms) return;
+    m_streamed_ms = m_node.steady_ms();
     for (const auto& [instrument, size] : m_options.sizes) {
         const Instrument* row = m_registry.find(instrument);
         const auto mid = m_prices.median(instrument, now_ms);
@@ -388,7 +388,7 @@ void Market::on_tick(std::uint64_t now_ms) {
     m_received.expire(now_ms);
     std::vector<QuoteId> late;
     for (const auto& [id, waiting] : m_waiting) {
-        if (now_ms >= waiting.until_ms) late.push_back(id);
+        if (m_node.steady_ms() >= waiting.until_ms) late.push_back(id);
     }
     for (const QuoteId& id : late) answer(id, Unexpected{fault(Rule::timeout)});
     on_prices();

@@ -66,8 +66,8 @@ void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
         urgent = theirs.margin().breaches_maintenance();
     }
     settle_expired(channel, watched, now_ms);
-    mark_feeds(channel, watched, now_ms, urgent);
-    if (urgent && !watched.liquidating) liquidate(channel, watched, now_ms);
+    mark_feeds(channel, watched, urgent);
+    if (urgent && !watched.liquidating) liquidate(channel, watched);
 }
 
 void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
@@ -84,14 +84,14 @@ void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std
 }
 
 /// The leader marks as time passes and prices move; the follower when its risk needs it, or the leader has long not.
-void RiskMonitor::mark_feeds(const Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent) {
+void RiskMonitor::mark_feeds(const Channel& channel, Watched& watched, bool urgent) {
     const std::uint64_t interval = channel.is_leader() ? m_options.mark_interval_ms : 5ULL * m_options.mark_interval_ms;
     for (const MarkedFeed& marked : marked_feeds(channel)) {
         FeedMark& last = watched.marks[marked.feed];
         const auto price = m_prices.price(marked.feed);
         if (!price || last.under_way) continue;
         const bool moved = moved_by(marked.mark, *price, m_options.mark_move_bps) && (channel.is_leader() || urgent);
-        const bool due = !marked.underlying.is_zero() && now_ms - std::min(now_ms, last.since_ms) >= interval;
+        const bool due = !marked.underlying.is_zero() && m_node.steady_ms() - last.since_ms >= interval;
         if (!moved && !(due && *price != marked.mark) && !(urgent && *price != marked.mark)) continue;
         MarkOp op{marked.feed, *price, {}};
         if (!marked.underlying.is_zero()) {
@@ -99,14 +99,14 @@ void RiskMonitor::mark_feeds(const Channel& channel, Watched& watched, std::uint
             if (!index) continue;
             op.index = *index;
         }
-        mark(channel, watched, op, now_ms);
+        mark(channel, watched, op);
     }
 }
 
-void RiskMonitor::mark(const Channel& channel, Watched& watched, const MarkOp& op, std::uint64_t now_ms) {
+void RiskMonitor::mark(const Channel& channel, Watched& watched, const MarkOp& op) {
     FeedMark& last = watched.marks[op.feed];
     last.under_way = true;
-    last.since_ms = now_ms;
+    last.since_ms = m_node.steady_ms();
     const ChannelId id = channel.id;
     m_node.submit_op(id, op, [this, id, feed = op.feed](Rule rule) {
         const auto it = m_channels.find(id);
@@ -125,7 +125,7 @@ void RiskMonitor::settle_expired(const Channel& channel, Watched& watched, std::
 }
 
 /// At the marks that both have signed: the newest mark goes first, then what is in breach is closed, largest notional first.
-void RiskMonitor::liquidate(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
+void RiskMonitor::liquidate(const Channel& channel, Watched& watched) {
     const ChannelState& state = channel.agreed.state;
     const Party victim = other(channel.me);
     const Context at = m_node.context();
@@ -145,7 +145,7 @@ void RiskMonitor::liquidate(const Channel& channel, Watched& watched, std::uint6
     LOG_WARN("liquidating", {"channel", channel.id}, {"instrument", feed_name(position.instrument)},
                              {"quantity", format_decimal(op.quantity.raw(), 8)}, {"price", format_decimal(op.price.raw(), 8)});
     const ChannelId id = channel.id;
-    if (watched.refusals == 0) watched.refused_since_ms = now_ms;
+    if (watched.refusals == 0) watched.refused_since_ms = m_node.steady_ms();
     m_node.submit_op(id, op, [this, id](Rule rule) { liquidation_refused(id, rule); });
 }
 
@@ -157,7 +157,7 @@ void RiskMonitor::liquidation_refused(const ChannelId& id, Rule rule) {
     LOG_WARN("liquidation refused", {"channel", id}, {"rule", rule});
     if (rule == Rule::maintenance_not_breached || rule == Rule::liquidation_price || rule == Rule::liquidation_quantity) return;  // a newer state
     ++watched.refusals;
-    if (watched.refusals < kMaxRefusals || m_node.now_ms() - watched.refused_since_ms < kRefusalPatienceMs) return;
+    if (watched.refusals < kMaxRefusals || m_node.steady_ms() - watched.refused_since_ms < kRefusalPatienceMs) return;
     watched.refusals = 0;
     LOG_ERROR("counterparty refuses liquidation: closing on chain", {"channel", id});
     m_node.force_close(id, {}, [id](const Result<TxHash>& done) {
@@ -169,7 +169,7 @@ void RiskMonitor::on_agreed(const Channel& channel, const OpAgreed& op) {
     Watched& watched = m_channels[channel.id];
     if (const auto* mark = std::get_if<MarkOp>(&op.entry.op)) {
         FeedMark& last = watched.marks[mark->feed];
-        last.since_ms = m_node.now_ms();
+        last.since_ms = m_node.steady_ms();
         if (op.local_id != 0) last.under_way = false;
     } else if (const auto* expire = std::get_if<ExpireOp>(&op.entry.op)) {
         watched.expiries.done(expire->instrument);

@@ -26,7 +26,7 @@ class RiskMonitor {
 
   private:
     struct FeedMark {
-        std::uint64_t since_ms = 0;   ///< of the last mark that we saw agreed or sent
+        std::uint64_t since_ms = 0;   ///< of the last mark that we saw agreed or sent, by the steady clock
         bool under_way = false;
     };
     struct Watched {
@@ -34,7 +34,7 @@ class RiskMonitor {
         Expiries expiries;
         bool liquidating = false;
         std::uint32_t refusals = 0;           ///< of liquidations, in a row
-        std::uint64_t refused_since_ms = 0;
+        std::uint64_t refused_since_ms = 0;  ///< by the steady clock
         MarginStatus status = MarginStatus::ok;
         std::uint64_t calls = 0;
         std::uint64_t last_call_ms = 0;
@@ -42,10 +42,10 @@ class RiskMonitor {
     };
 
     void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
-    void mark_feeds(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms, bool urgent);
-    void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op, std::uint64_t now_ms);
+    void mark_feeds(const channel::Channel& channel, Watched& watched, bool urgent);
+    void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op);
     void settle_expired(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
-    void liquidate(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
+    void liquidate(const channel::Channel& channel, Watched& watched);
     void liquidation_refused(const channel::ChannelId& id, channel::Rule rule);
 
     Node& m_node;

@@ -221,6 +221,9 @@ std::string Node::client_ref(const channel::ChannelId& id, std::uint64_t version
 std::uint64_t Node::now_ms() const {
     return m_impl->parts.now_ms;
 }
+std::uint64_t Node::steady_ms() const {
+    return m_impl->parts.steady_ms;
+}
 std::uint64_t Node::chain_time_s() const {
     return m_impl->parts.chain_time_s;
 }

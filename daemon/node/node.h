@@ -145,7 +145,8 @@ class Node {
 
     // --- time, chain, store
     // --------------------------------------------------------------------------------------------
-    [[nodiscard]] std::uint64_t now_ms() const;        ///< of this turn
+    [[nodiscard]] std::uint64_t now_ms() const;        ///< of this turn, by the wall clock
+    [[nodiscard]] std::uint64_t steady_ms() const;     ///< of this turn; for waits: it never jumps
     [[nodiscard]] std::uint64_t chain_time_s() const;  ///< of the newest block
     /// For the core's own arithmetic: balance_of, available_of, state_margin (channel/machine/apply.h).
     [[nodiscard]] channel::Context context() const;

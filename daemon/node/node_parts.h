@@ -57,6 +57,7 @@ struct NodeParts {
     [[nodiscard]] channel::Context context() const {
         channel::Context out;
         out.now_ms = now_ms;
+        out.steady_ms = steady_ms;
         out.chain_time_s = chain_time_s;
         out.confirmed_chain_time_s = confirmed_chain_time_s;
         out.halted = halted;

@@ -136,11 +136,13 @@ CoreWorld::CoreWorld(std::uint8_t setup)
 
 void CoreWorld::run(Party party, const Input& input) {
     m_pair.context.now_ms = m_now_ms + static_cast<std::uint64_t>(tracked(party).skew_ms);
+    m_pair.steady_ms = m_now_ms;
     m_pair.run(side(party), input);
 }
 
 bool CoreWorld::deliver(Party from) {
     m_pair.context.now_ms = m_now_ms + static_cast<std::uint64_t>(tracked(other(from)).skew_ms);
+    m_pair.steady_ms = m_now_ms;
     return m_pair.deliver_one(side(from));
 }
 
@@ -443,6 +445,7 @@ Update CoreWorld::signed_update(const Record& record, const Channel& victim) {
     if (record.z % 8 != 7) out.ops.push_back({0, op_from(record, Party::A)});
     ChannelState after = victim.tip;
     m_pair.context.now_ms = m_now_ms + static_cast<std::uint64_t>(tracked(victim.me).skew_ms);
+    m_pair.steady_ms = m_now_ms;
     if (begin_update(m_pair.context, victim, after, out.version, out.timestamp_ms) == Rule::none) {
         for (const OpEntry& entry : out.ops) {
             static_cast<void>(apply_op(OpScope{m_pair.context, victim, out.timestamp_ms}, after, entry));

@@ -111,6 +111,7 @@ struct Pair {
     Side a{1};
     Side b{2};
     Context context;
+    std::optional<std::uint64_t> steady_ms;  ///< as now_ms where nothing is said
     bool linked = false;
 
     explicit Pair(Amount deposit = units(1'000'000'000), void (*alter)(Terms&, RiskTerms&) = nullptr) {
@@ -142,6 +143,7 @@ struct Pair {
     void run(Side& side, const Input& input) {
         Effects effects;
         Context seen = context;
+        seen.steady_ms = steady_ms.value_or(context.now_ms);
         seen.prices = side.prices;
         seen.locked = side.locked;
         seen.halted = side.halted || context.halted;

@@ -244,6 +244,32 @@ TEST_CASE("attack: a follower that reconnects does not stop the clock of what it
     CHECK(pair.a.channel.status == Status::disputed);
 }
 
+TEST_CASE("attack: a clock that is set forward and back neither stops the channel nor takes it to the chain") {
+    Pair pair;
+    const std::uint64_t now_ms = pair.context.now_ms;
+    pair.steady_ms = 5'000;
+    pair.submit(Party::A, pay(1));
+    // The leader's clock is ahead: what it signs now, and what voids that, is refused.
+    for (int i = 0; i < 2; ++i) {
+        pair.context.now_ms = now_ms + 354'000;
+        pair.run(pair.a, Tick{});
+        pair.run(pair.a, Flush{});
+        pair.context.now_ms = now_ms;
+        while (pair.deliver_one(pair.a)) {}
+        pair.context.now_ms = now_ms + 354'000;
+        while (pair.deliver_one(pair.b)) {}
+    }
+    pair.context.now_ms = now_ms;
+    CHECK(pair.a.channel.pending.front().is_void);
+    CHECK(pair.a.channel.status == Status::open);  // 354 s of the wall clock are no wait
+    *pair.steady_ms += pair.a.channel.agreed.state.risk.ack_timeout_ms / 4;
+    pair.run(pair.a, Tick{});
+    pair.settle();
+    CHECK(pair.same());
+    CHECK(pair.a.channel.pending.empty());
+    CHECK(pair.attempt(Party::A, pay(2)) == Rule::none);
+}
+
 TEST_CASE(
     "attack: our own challenge stands when a reorganisation takes it back, or its return would find us signing on") {
     Pair pair;
