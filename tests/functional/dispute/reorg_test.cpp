@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include "channel/codec/abi.h"
 #include "channel/crypto/signature.h"
 #include "tests/functional/dispute/dispute_pair.h"
+#include "wallet/chain/erc20.h"
 
 /// The chain takes back what was mined, at every step of a dispute and at every depth. The nodes count an event as
 /// confirmed after two blocks, so that the deeper ones take back what they believed final.
@@ -207,6 +209,52 @@ TEST_CASE("a challenge of our own that a reorganisation took back is made again;
     CHECK(alices() == (1'000 + 25 + 1'000 + 100) * kUsdc + kPenalty);
     CHECK(bobs() == (500 - 25 + 500 - 100) * kUsdc - kPenalty);
     CHECK(world.balance(world.adjudicator) == 0);
+}
+
+TEST_CASE("a deposit counts when it is confirmed; one that a reorganisation takes back before that never did") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil), {{{"confirmations", "3"}}});
+    auto& [world, alice, bob] = pair;
+    const ChannelId id = [&] {
+        const Ticker blocks(world);
+        return pair.open();
+    }();
+    const Address stranger = *parse_address("0x00000000000000000000000000000000000000A1");
+    const Amount gift = Amount::from_raw(200 * kUsdc);
+    REQUIRE(world.succeeded(world.post(stranger, world.token, abi_call("mint(address,uint256)", stranger, U256(400'000'000u)))));
+    REQUIRE(world.succeeded(world.post(stranger, world.token, wallet::erc20_approve_call(world.adjudicator, U256(400'000'000u)))));
+    const auto deposited = [&](Daemon& node, const char* field) {
+        return node.channel(id).at("assets").at(0).at(field).get<std::string>();
+    };
+    const auto both_see = [&](const std::string& amount) {
+        return deposited(alice, "deposited") == amount && deposited(bob, "counterDeposited") == amount;
+    };
+    const Json all{{"channelId", to_hex(id)}, {"asset", "USDC"}, {"amount", "1100"}};
+    const auto paid_refused = [&](const std::string& ref) {
+        Json order = all;
+        order["clientRef"] = ref;
+        return alice.refusal("pay_send", order);
+    };
+    const std::string before = deposited(alice, "deposited");
+    world.automine(false);
+    (void)world.post(stranger, world.adjudicator, wallet::deposit_call(id, Party::A, world.token, gift));
+    world.mine(2);  // one short of three
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
+    CHECK(both_see(before));
+    CHECK(paid_refused("too-early") == "insufficient_balance");
+    world.reorg(2);
+    world.mine(6);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
+    CHECK(both_see(before));
+    CHECK(paid_refused("taken-back") == "insufficient_balance");
+    (void)world.post(stranger, world.adjudicator, wallet::deposit_call(id, Party::A, world.token, gift));
+    world.mine(3);
+    until("the deposit counts", [&] { return !both_see(before); });
+    until("for both", [&] { return deposited(alice, "deposited") == deposited(bob, "counterDeposited"); });
+    alice.pay(id, "1100");
+    wait_same(alice, bob, id);
+    world.automine(true);
 }
 
 TEST_SUITE_END();
