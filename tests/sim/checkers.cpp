@@ -244,6 +244,7 @@ std::map<ChannelId, Checkers::OnChain> Checkers::read_chain() const {
 
 void Checkers::check_outcomes(const TruePrice& truth) {
     const auto ends = read_chain();
+    check_deposits(ends);
     for (const auto& [id, channel] : m_channels) {
         const auto end = ends.find(id);
         if (end == ends.end()) continue;  // nothing was ever deposited
@@ -330,6 +331,58 @@ void Checkers::check_settled(const ChannelId& id, const WitnessedChannel& channe
     if (end.version != 0 && is_honest(channel.of(Party::A))) {
         check_net(id, channel, end.version, state.net);
         check_payments(id, channel, end.version);
+        check_unclamped(id, channel, state, holdings, registered);
+    }
+}
+
+/// Without trades nobody's balance can leave what is held: that would be money spent twice, which the other side misses.
+void Checkers::check_unclamped(const ChannelId& id, const WitnessedChannel& channel, const channel::State& state,
+                               std::span<const channel::Holdings> holdings,
+                               const std::function<std::uint64_t(const channel::LockHash&)>& registered) {
+    const auto updates = lineage(channel, state.version);
+    if (!updates) return;
+    for (const Update* update : *updates) {
+        for (const channel::OpEntry& entry : update->ops) {
+            if (std::holds_alternative<channel::TradeOp>(entry.op)) return;
+        }
+    }
+    for (std::size_t i = 0; i < holdings.size(); ++i) {
+        Amount a = holdings[i].deposit_a - holdings[i].withdrawn_a - state.net[i];
+        for (const channel::Lock& lock : state.locks) {
+            if (lock.asset == i && channel::is_lock_executed(lock, registered(lock.hash))) a -= lock.amount;
+        }
+        if (a.sign() >= 0 && a <= holdings[i].total()) continue;
+        m_verdict.fail(fmt::format("channel {}: at version {} A has {} of {} units of asset {}: spent twice",
+                                   short_id(id), state.version, channel::format_decimal(a.raw(), 0),
+                                   channel::format_decimal(holdings[i].total().raw(), 0), i));
+    }
+}
+
+/// A deposit is made once however often it is asked for, and is made where its user was told so in time.
+void Checkers::check_deposits(const std::map<ChannelId, OnChain>& ends) {
+    constexpr std::uint64_t kInTimeS = 300;  // before a channel is final, which then takes no more
+    std::map<std::pair<ChannelId, Amount>, std::uint64_t> made;
+    std::map<std::tuple<ChannelId, Party, Address>, Amount> before;
+    for (std::uint64_t number = 0; number <= m_chain.height(); ++number) {
+        for (const MinedTx& tx : m_chain.block(number)->transactions) {
+            for (const wallet::LogEntry& log : tx.logs) {
+                const auto event = wallet::decode_event(log, m_chain.rules().contract);
+                const auto* deposited = event ? std::get_if<wallet::Deposited>(&*event) : nullptr;
+                if (deposited == nullptr) continue;
+                Amount& total = before[{deposited->channel_id, deposited->party, deposited->token}];
+                ++made[{deposited->channel_id, deposited->total - total}];
+                total = deposited->total;
+            }
+        }
+    }
+    for (const auto& [amount, promise] : m_deposits) {
+        const std::uint64_t times = made[{promise.channel, amount}];
+        const auto end = ends.find(promise.channel);
+        const bool in_time = end == ends.end() || !end->second.is_final || promise.told_s + kInTimeS < end->second.final_at;
+        if (times > 1 || (times == 0 && promise.told_s != 0 && in_time)) {
+            m_verdict.fail(fmt::format("channel {}: a deposit of {} that was asked for once was made {} times",
+                                       short_id(promise.channel), channel::format_decimal(amount.raw(), 0), times));
+        }
     }
 }
 

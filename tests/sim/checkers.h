@@ -65,6 +65,11 @@ class Checkers {
     void on_payment_asked(const std::string& memo, const NodeId& payer, const ChannelId& channel);
     void on_payment_done(const std::string& memo, std::uint64_t version);
     void on_payment_refused(const std::string& memo);
+    /// A deposit of an amount that no other has, asked for once or again; and its user told that it is sent.
+    void on_deposit_asked(const ChannelId& channel, Amount amount) { m_deposits[amount] = {channel, 0}; }
+    void on_deposit_told(const ChannelId& channel, Amount amount, std::uint64_t now_s) {
+        m_deposits[amount] = {channel, now_s};
+    }
     /// Its payee knows the preimage of that hash.
     void on_invoice(const channel::LockHash& hash, const NodeId& payee) { m_invoices[hash] = payee; }
 
@@ -112,6 +117,9 @@ class Checkers {
     void check_net(const ChannelId& id, const WitnessedChannel& channel, std::uint64_t version,
                    std::span<const Amount> net);
     void check_payments(const ChannelId& id, const WitnessedChannel& channel, std::uint64_t version);
+    void check_deposits(const std::map<ChannelId, OnChain>& ends);
+    void check_unclamped(const ChannelId& id, const WitnessedChannel& channel, const channel::State& state,
+                         std::span<const channel::Holdings> holdings, const std::function<std::uint64_t(const channel::LockHash&)>& registered);
     /// Versions from the first to `version` as each names the one that it is built on; nothing where one was never sent.
     [[nodiscard]] std::optional<std::vector<const channel::Update*>> lineage(const WitnessedChannel& channel,
                                                                              std::uint64_t version) const;
@@ -122,6 +130,11 @@ class Checkers {
     std::map<ChannelId, WitnessedChannel> m_channels;
     std::map<std::string, Promise> m_promises;
     std::map<channel::LockHash, NodeId> m_invoices;
+    struct DepositPromise {
+        ChannelId channel;
+        std::uint64_t told_s = 0;  ///< 0: not told
+    };
+    std::map<Amount, DepositPromise> m_deposits;
     Counts m_counts;
 };
 

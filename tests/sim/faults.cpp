@@ -26,7 +26,7 @@ void World::fault_later() {
 }
 
 void World::fault() {
-    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat", "stale", "disk"};
+    static const std::vector<std::string> kKinds = {"crash", "network", "chain", "clock", "oracle", "cheat", "stale", "disk", "aim"};
     const std::string& kind = m_random.pick(kKinds);
     if (!m_scenario.faults.contains(kind)) return;
     if (kind == "crash") return crash(m_random.below(m_nodes.size()));
@@ -35,6 +35,7 @@ void World::fault() {
     if (kind == "clock") return clock_fault();
     if (kind == "oracle") return oracle_fault();
     if (kind == "disk") return disk_fault(m_random.below(m_nodes.size()));
+    if (kind == "aim") return ambush();
     if (kind == "stale") return copy_or_restore(m_random.below(m_nodes.size()));
     if (!m_scenario.liar) return;
     if (m_random.chance(500)) return lie(*m_scenario.liar);
@@ -171,7 +172,9 @@ void World::chain_fault() {
             const Congestion full{gwei(m_random.between(10, 300)), gwei(m_random.between(1, 30))};
             m_trace.line("chain", "congestion, tip {}", channel::to_decimal(full.tip));
             m_chain->set_congestion(full);
-            m_queue.after(m_random.between(20'000, 120'000), [this] { m_chain->set_congestion(std::nullopt); });
+            m_queue.after(m_random.between(20'000, 120'000), [this] {
+                if (!besieged()) m_chain->set_congestion(std::nullopt);
+            });
             return;
         }
         case 2:
@@ -342,7 +345,7 @@ void World::heal() {
     m_partitions.clear();
     m_network->set_weather({});
     m_network->clear_tampers();
-    m_chain->set_congestion(std::nullopt);
+    if (!besieged()) m_chain->set_congestion(std::nullopt);
     m_chain->set_missed_slots(0);
     m_chain->set_delayed(0);
     m_reorg_depth = 0;

@@ -7,6 +7,7 @@ namespace hedgerow::sim {
 
 namespace {
 
+constexpr std::uint64_t kReconnectS = 75;  // a channel that was cut off until the faults stopped needs no challenge after
 constexpr std::uint64_t kAgreeMs = 300'000;
 constexpr std::uint64_t kCloseMs = 300'000;
 constexpr std::uint64_t kSettleMs = 1'500'000;  // dispute period, price grace, and fees
@@ -33,6 +34,7 @@ bool World::all_agree() {
         if (c != nullptr && c->status == channel::Status::open && !has_liar(p.channel) && m_stale.empty()) return false;
     }
     for (const Line& line : m_lines) {
+        if (has_liar(line.id) && is_kept_waiting(line)) return false;
         if (has_liar(line.id) || m_stale.contains(line.hub) || m_stale.contains(line.client)) continue;
         const channel::Channel* a = channel_at(line.hub, line.id);
         const channel::Channel* b = channel_at(line.client, line.id);
@@ -77,9 +79,12 @@ std::string World::why_not_final() {
 }
 
 void World::finish() {
-    if (m_scenario.liar && m_random.chance(700)) cheat();
+    const bool silent = m_scenario.liar && m_aim.chance(400);
+    if (m_scenario.liar && !silent && m_random.chance(700)) cheat();
     m_trace.line("world", "the faults stop");
     heal();
+    const std::uint64_t healed_s = m_queue.now_ms() / 1'000;
+    if (silent) fall_silent();
     std::uint64_t next_retry = 0;
     const auto keep_asking = [&] {
         if (m_queue.now_ms() < next_retry) return;
@@ -95,6 +100,13 @@ void World::finish() {
         return;
     }
     m_trace.line("world", "all agree");
+    for (const Line& line : m_lines) {
+        const auto dispute = m_chain->state().disputes.find(line.id);
+        if (dispute == m_chain->state().disputes.end() || has_liar(line.id) || line.ending) continue;
+        const channel::Channel* c = channel_at(line.hub, line.id);
+        if (c != nullptr && dispute->second.end > healed_s + kReconnectS + c->terms.dispute_period)
+            fail(fmt::format("{} was challenged long after all was well", channel::to_hex(line.id).substr(0, 10)));
+    }
     for (auto& n : m_nodes) n->tick_ms = 4'000;
     for (Line& line : m_lines) {
         const std::size_t first = is_liar(line.hub) ? line.client : line.hub;

@@ -70,7 +70,7 @@ void seed_sodium(std::uint64_t seed) {
 }
 
 World::World(const WorldOptions& options)
-    : m_options(options), m_random(options.seed), m_queue(kEpochMs), m_trace(m_queue, options.trace) {
+    : m_options(options), m_random(options.seed), m_queue(kEpochMs), m_trace(m_queue, options.trace), m_aim(options.seed ^ 0xa13u) {
     seed_sodium(options.seed);
     draw_scenario();
     ChainConfig config;
@@ -117,7 +117,7 @@ void World::draw_scenario() {
     m_scenario.active_s = random.between(60, 300);
     m_scenario.mean_fault_ms = random.between(4'000, 40'000);
     m_scenario.mean_action_ms = random.between(300, 3'000);
-    for (const char* kind : {"crash", "network", "chain", "clock", "oracle", "cheat", "end", "stale", "disk"}) {
+    for (const char* kind : {"crash", "network", "chain", "clock", "oracle", "cheat", "end", "stale", "disk", "aim"}) {
         if (random.chance(600)) m_scenario.faults.insert(kind);
     }
     m_trace.line("world", "seed {}: {} nodes, liar {}, trading {}, {} s", m_options.seed, m_scenario.nodes,
@@ -166,14 +166,16 @@ void World::make_nodes() {
 void World::slot() {
     const std::uint64_t now_s = m_queue.now_ms() / 1'000;
     if (m_reorg_depth != 0) {
-        const std::uint64_t taken = m_chain->reorganise(m_reorg_depth, now_s, m_active ? 300 : 0, m_active ? 300 : 0);
+        const std::uint64_t taken = m_chain->reorganise(m_reorg_depth, now_s, m_active ? m_reorg_loses : 0, m_active ? 300 : 0);
         m_trace.line("chain", "reorganised by {} to block {}", taken, m_chain->height());
         m_reorg_depth = 0;
+        m_reorg_loses = 300;
     } else {
         m_chain->produce(now_s);
     }
     for (const MinedTx& tx : m_chain->head().transactions) {
         if (m_chain->head().header.timestamp != now_s) break;
+        aim_at(tx);
         std::string text;
         for (const wallet::LogEntry& log : tx.logs) {
             const auto event = wallet::decode_event(log, contract());

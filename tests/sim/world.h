@@ -126,6 +126,17 @@ class World {
     [[nodiscard]] bool must_be_calm() const;
     void watch_calm();
 
+    // ambush.cpp: trouble aimed at the moments that matter
+    void ambush();
+    void aim_at(const MinedTx& tx);
+    void besiege(std::uint64_t end_ms);
+    [[nodiscard]] bool besieged() const;
+    void forsake(Line& line);
+    void spend_twice(Line& line, std::size_t who);
+    void deposit_and_die(Line& line, std::size_t who);
+    void fall_silent();
+    [[nodiscard]] bool is_kept_waiting(const Line& line);
+
     // finish.cpp
     void finish();
     [[nodiscard]] bool has_liar(const ChannelId& id) const;
@@ -153,6 +164,9 @@ class World {
     std::map<std::string, std::uint64_t> m_tally;
     std::uint64_t m_sequence = 0;
     std::uint64_t m_reorg_depth = 0;  ///< of the next slot
+    std::uint64_t m_reorg_loses = 300;  ///< of what it takes out, per mille
+    std::uint64_t m_siege_ms = 0;       ///< blocks are full until then
+    Random m_aim;                       ///< of ambushes
     bool m_active = false;            ///< faults and workload go on
     std::set<std::pair<std::size_t, std::size_t>> m_partitions;
     std::set<std::size_t> m_down;  ///< nodes that will be started again
