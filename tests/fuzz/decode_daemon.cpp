@@ -143,8 +143,9 @@ void decode_backup(ByteView bytes) {
     ASSERT(sealed.has_value());
     const auto backup = open_backup(*sealed, key);
     if (backup) {
-        const Bytes again = wire_encode(*backup);
-        ASSERT(std::equal(again.begin(), again.end(), bytes.begin(), bytes.end()));
+        Bytes expected(bytes.begin(), bytes.end());
+        if (backup->format == 1) expected.push_back(0);  // its list of towers is empty
+        ASSERT(wire_encode(*backup) == expected);
     }
     ASSERT(!open_backup(bytes, key));
 }
