@@ -29,7 +29,7 @@ void Node::stop() noexcept {
     m_impl->loop.stop();
 }
 bool Node::failed() const {
-    return m_impl->failed.load();
+    return m_impl->store.failed();
 }
 
 const NodeOptions& Node::options() const {
@@ -231,19 +231,19 @@ channel::Context Node::context() const {
     return m_impl->parts.context();
 }
 bool Node::ask_chain(std::function<std::function<void()>(wallet::EthClient&)> question) {
-    return m_impl->questions != nullptr && m_impl->questions->post(std::move(question));
+    return m_impl->parts.questions != nullptr && m_impl->parts.questions->post(std::move(question));
 }
 void Node::submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done) {
-    if (m_impl->ready(done)) m_impl->transactions->submit(job, std::move(done));
+    if (m_impl->ready(done)) m_impl->parts.transactions->submit(job, std::move(done));
 }
 void Node::persist(std::function<void(Database&)> job) {
-    m_impl->store.outbox->persist(std::move(job));
+    m_impl->store.outbox().persist(std::move(job));
 }
 void Node::when_durable(std::function<void()> action) {
-    m_impl->store.outbox->when_durable(std::move(action));
+    m_impl->store.outbox().when_durable(std::move(action));
 }
 Database& Node::reader() {
-    return *m_impl->store.reader;
+    return m_impl->store.reader();
 }
 
 }  // namespace hedgerow::daemon

@@ -15,12 +15,17 @@ namespace {
 
 constexpr std::uint64_t kTickMs = 1'000;
 constexpr std::uint64_t kMarketTickMs = 100;
-constexpr std::uint64_t kIdleChainTickMs = 15'000;
-constexpr int kExitStore = 3;
-constexpr int kExitError = 4;
 
 channel::Hash separator_of(const NodeOptions& options) {
     return channel::domain_separator({options.chain_id, options.adjudicator});
+}
+
+DatabaseOptions node_database(const NodeOptions& options) {
+    DatabaseOptions out;
+    out.path = options.datadir / "node.sqlite";
+    out.migrations = node_schema();
+    out.accept_stale = options.accept_stale_database;
+    return out;
 }
 
 }  // namespace
@@ -78,46 +83,19 @@ class TowerHost final : public TowerClient::Host {
 
 }  // namespace
 
-NodeStore::NodeStore(const NodeOptions& options, const World& world, std::function<void()> on_fatal) {
-    const std::filesystem::path path = options.datadir / "node.sqlite";
-    DatabaseOptions database;
-    database.path = path;
-    database.migrations = node_schema();
-    database.accept_stale = options.accept_stale_database;
-    database.files = world.files;
-    auto opened = std::make_unique<Database>(database);
-    stale = opened->accepted_stale();
-    WriterOptions writing;
-    writing.drive = world.drive;
-    writer = std::make_unique<Writer>(
-        std::move(opened),
-        [on_fatal = std::move(on_fatal)](const StoreError& error) {
-            LOG_ERROR("database error; the node stops", {"error", store_error_name(error.kind())},
-                      {"text", error.what()});
-            on_fatal();
-        },
-        writing);
-    reader = Database::open_reader(path, *world.files);
-    outbox = std::make_unique<Outbox>(*writer);
-}
-
 Node::Impl::Impl(NodeOptions given, World outside)
     : options(std::move(given)),
       world(std::move(outside)),
       loop(world.now_ms, world.steady_ms),
-      store(options, world,
-            [this] {
-                failed.store(true);
-                loop.stop();
-            }),
+      store(node_database(options), world, "node", loop),
       parts{.options = options,
             .loop = loop,
-            .outbox = *store.outbox,
-            .reader = *store.reader,
+            .outbox = store.outbox(),
+            .reader = store.reader(),
             .separator = separator_of(options)} {
     parts.now_ms = loop.now_ms();
     parts.steady_ms = loop.steady_ms();
-    if (const auto halted = get_meta(*store.reader, "halted")) parts.halted = !halted->empty() && halted->front() != 0;
+    if (const auto halted = get_meta(store.reader(), "halted")) parts.halted = !halted->empty() && halted->front() != 0;
     start_loop();
 }
 
@@ -134,8 +112,8 @@ void Node::Impl::start_loop() {
         parts.steady_ms = loop.steady_ms();
     });
     loop.at_end_of_turn([this] { end_turn(); });
-    loop.gate_inputs([this] { return store.outbox->accepts(); });
-    loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
+    loop.gate_inputs([this] { return store.outbox().accepts(); });
+    loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
     loop.every(kTickMs, [this] { tick(); });
     loop.every(kMarketTickMs, [this] {
         if (parts.market != nullptr && channels) parts.market->on_tick(parts.now_ms);
@@ -145,7 +123,7 @@ void Node::Impl::start_loop() {
 void Node::Impl::end_turn() {
     if (channels) channels->end_of_turn();
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
-    if (store.outbox->end_turn()) loop.post_completion([] {});
+    if (store.outbox().end_turn()) loop.post_completion([] {});
 }
 
 void Node::Impl::tick() {
@@ -157,31 +135,13 @@ void Node::Impl::tick() {
     channels->tick();
     disputes->tick();
     lock_watch->tick();
-    transactions->expire();
-    const std::uint64_t since = parts.steady_ms - m_last_chain_tick_ms;
-    if (since < kIdleChainTickMs && !transactions->has_live()) return;
-    m_last_chain_tick_ms = parts.steady_ms;
-    transactions->tick();
+    chain->tick();
 }
 
 int Node::Impl::run() {
-    try {
-        loop.run();
-        if (!failed.load()) {
-            end_turn();
-            store.writer->flush();
-            store.writer->drain();
-        }
-    } catch (const StoreError& error) {
-        failed.store(true);
-        LOG_ERROR("the node stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
-    } catch (const std::exception& error) {
-        LOG_ERROR("the node stops", {"text", error.what()});
-        shut_down();
-        return kExitError;
-    }
+    const int code = store.run(loop, [this] { end_turn(); });
     shut_down();
-    return failed.load() ? kExitStore : 0;
+    return store.failed() ? StoreFile::kExitStore : code;
 }
 
 bool Node::Impl::step(NodeStep which) {
@@ -191,11 +151,11 @@ bool Node::Impl::step(NodeStep which) {
             loop.turn(0);
             return true;
         case NodeStep::store:
-            return store.writer->step();
+            return store.writer().step();
         case NodeStep::chain:
-            return chain && chain->step();
+            return chain && chain->step_chain();
         case NodeStep::questions:
-            return questions && questions->step();
+            return chain && chain->step_questions();
         case NodeStep::follower:
             return follower && follower->step(loop.steady_ms());
         case NodeStep::backup:
@@ -210,10 +170,8 @@ void Node::Impl::shut_down() {
     if (backups) backups->stop();
     follower.reset();
     transport.reset();
-    chain.reset();
-    questions.reset();
-    // A stepped node that goes away loses what it had not stored, as in a power cut.
-    if (world.drive == Drive::threads && !failed.load() && store.writer) store.writer->flush();
+    if (chain) chain->stop();
+    store.flush();
 }
 
 // --- wallet
@@ -315,50 +273,32 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     keys = std::make_unique<NodeKeys>(std::move(seed));
     parts.keys = keys.get();
     const channel::NodeId me = keys->keyring().identity().node_id();
-    const auto known = get_meta(*store.reader, "node_id");
+    const auto known = get_meta(store.reader(), "node_id");
     if (known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
         throw StoreError(StoreErrorKind::foreign_application, "the database belongs to another wallet");
     }
-    store.outbox->persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
+    store.outbox().persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
     keys->keyring().set_halted(parts.halted);
-    if (auto imports = get_meta(*store.reader, "sealed_imports")) {
+    if (auto imports = get_meta(store.reader(), "sealed_imports")) {
         if (const auto loaded = keys->keyring().load_imports(std::move(*imports)); !loaded) {
             LOG_ERROR("imported keys cannot be opened", {"error", wallet_fault_name(loaded.error())});
         }
     }
     // A wallet from its phrase, or beside another database than its own, may have channels and numbers not known here.
-    const bool may_lack_channels = (!known && !is_new) || store.stale;
-    start_chain();
+    const bool may_lack_channels = (!known && !is_new) || store.stale();
+    parts.revealed = all_revealed(store.reader());
+    chain = std::make_unique<ChainLink>(parts, world);
     start_peers(may_lack_channels);
     if (may_lack_channels) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
     LOG_INFO("node", {"id", me}, {"port", transport->port()},
              {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->all().size()});
 }
 
-void Node::Impl::start_chain() {
-    parts.revealed = all_revealed(*store.reader);
-    chain = std::make_unique<ChainWorker>(world.chain(options.chain_url), options.chain_id, world.drive);
-    questions = std::make_unique<ChainWorker>(world.chain(options.chain_url), options.chain_id, world.drive);
-    parts.chain = chain.get();
-    parts.questions = questions.get();
-    loop.watch(chain->fd(), [this] { chain->run_completions(); });
-    loop.watch(questions->fd(), [this] { questions->run_completions(); });
-    wallet::FeePolicy fees = options.fees;
-    fees.confirmations = options.confirmations;
-    transactions =
-        std::make_unique<TxService>(loop, *store.outbox, *chain, keys->transactions(), options.chain_id, fees);
-    parts.transactions = transactions.get();
-    if (const auto restored = transactions->restore(all_tx_jobs(*store.reader)); !restored) {
-        throw StoreError(StoreErrorKind::corrupt,
-                         std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
-    }
-}
-
 void Node::Impl::start_peers(bool may_lack_channels) {
     disputes = std::make_unique<Disputes>(parts);
     channels = std::make_unique<ChannelManager>(parts, *disputes);
     parts.channels = channels.get();
-    channels->restore(store.stale);
+    channels->restore(store.stale());
     lock_watch = std::make_unique<LockWatch>(parts);
     tower_host = std::make_unique<TowerHost>(parts, [this] { return follower && follower->status().synced; });
     towers = std::make_unique<TowerClient>(parts, *tower_host, keys->keyring().identity().node_id());
@@ -373,28 +313,11 @@ void Node::Impl::start_peers(bool may_lack_channels) {
     chain_ops = std::make_unique<ChainOps>(parts, *openings, *disputes);
     loop.watch(transport->event_fd(), [this] { peers->drain(); });
 
-    std::optional<FollowerCursor> cursor;
-    if (const auto text = get_meta(*store.reader, "chain_cursor")) {
-        auto read = read_cursor({reinterpret_cast<const char*>(text->data()), text->size()});
-        if (!read) throw StoreError(StoreErrorKind::corrupt, "chain_cursor");
-        if (!read->blocks.empty()) {
-            parts.height = read->blocks.back().number;
-            parts.chain_time_s = read->blocks.back().timestamp;
-        }
-        cursor = std::move(*read);
-    }
-    FollowerConfig config;
-    config.tracker = {options.chain_id, options.adjudicator, options.adjudicator_block, options.confirmations};
-    config.poll_ms = options.chain_poll_ms;
-    auto started = ChainFollower::start(world.chain(options.chain_url), config, std::move(cursor), world.drive);
-    if (!started)
-        throw StoreError(StoreErrorKind::corrupt,
-                         std::string("chain cursor: ").append(chain_fault_name(started.error().fault)));
-    follower = std::move(*started);
+    follower = start_follower(parts, world);
     loop.watch(follower->fd(), [this] { chain_batches(); });
 
     std::vector<std::string> uris;
-    for (const PeerRow& row : all_peers(*store.reader)) uris.push_back(row.uri);
+    for (const PeerRow& row : all_peers(store.reader())) uris.push_back(row.uri);
     uris.insert(uris.end(), options.peers.begin(), options.peers.end());
     for (const std::string& uri : towers->uris()) uris.push_back(uri);
     peers->restore(uris);
@@ -411,8 +334,7 @@ void Node::Impl::chain_batches() {
     for (const ChainBatch& batch : follower->take()) {
         chain_events->take(batch);
         if (batch.inputs.empty()) continue;
-        m_last_chain_tick_ms = parts.steady_ms;
-        transactions->tick();
+        chain->new_block();
         disputes->tick();
     }
 }
@@ -447,7 +369,7 @@ void Node::Impl::set_halted(bool halted) {
     parts.halted = halted;
     LOG_WARN("emergency stop", {"halted", halted});
     if (keys) keys->keyring().set_halted(halted);
-    store.outbox->persist([halted](Database& db) {
+    store.outbox().persist([halted](Database& db) {
         const std::array<std::uint8_t, 1> value{static_cast<std::uint8_t>(halted ? 1 : 0)};
         put_meta(db, "halted", value);
     });

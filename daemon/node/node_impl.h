@@ -1,11 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <thread>
 
 #include "channel/crypto/signature.h"
-#include "daemon/chain/follower.h"
 #include "daemon/node/backup_copies.h"
+#include "daemon/node/chain_link.h"
 #include "daemon/node/chain_events.h"
 #include "daemon/node/chain_ops.h"
 #include "daemon/node/disputes.h"
@@ -14,21 +13,11 @@
 #include "daemon/node/node.h"
 #include "daemon/node/opening.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/node/store_file.h"
 #include "daemon/node/tower_client.h"
-#include "daemon/node/tx_service.h"
-#include "daemon/node/world.h"
 #include "wallet/keys/seed_file.h"
 
 namespace hedgerow::daemon {
-
-/// The node's database: one writer with a thread of its own, one reader on the node thread.
-struct NodeStore {
-    NodeStore(const NodeOptions& options, const World& world, std::function<void()> on_fatal);
-    bool stale = false;  ///< the operator insisted on a database that is older than what this node once committed
-    std::unique_ptr<Writer> writer;
-    std::unique_ptr<Database> reader;
-    std::unique_ptr<Outbox> outbox;
-};
 
 /// The parts of a node in the order in which they start, and the one order in which they end.
 struct Node::Impl final : PeerManager::Events {
@@ -64,14 +53,11 @@ struct Node::Impl final : PeerManager::Events {
     const NodeOptions options;
     const World world;
     EventLoop loop;
-    std::atomic<bool> failed{false};
-    NodeStore store;
+    StoreFile store;
     NodeParts parts;
     // From here on: once the wallet is open.
     std::unique_ptr<NodeKeys> keys;
-    std::unique_ptr<ChainWorker> chain;
-    std::unique_ptr<ChainWorker> questions;
-    std::unique_ptr<TxService> transactions;
+    std::unique_ptr<ChainLink> chain;
     std::unique_ptr<Disputes> disputes;
     std::unique_ptr<ChannelManager> channels;
     std::unique_ptr<LockWatch> lock_watch;
@@ -96,14 +82,12 @@ struct Node::Impl final : PeerManager::Events {
     /// `is_new`: generated just now, so that none of its numbers is used.
     [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed, bool is_new = false);
     void start(wallet::MasterSeed seed, bool is_new);
-    void start_chain();
     void start_peers(bool may_lack_channels);
     void chain_batches();
     void shut_down();
 
     bool m_seed_busy = false;
     std::thread m_seed_thread;
-    std::uint64_t m_last_chain_tick_ms = 0;
 };
 
 [[nodiscard]] Fault fault_of(wallet::WalletFault fault);

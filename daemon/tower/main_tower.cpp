@@ -99,7 +99,7 @@ std::optional<int> ask_running(const TowerConfig& config) {
 
 int operate(const TowerConfig& config) {
     if (const auto done = ask_running(config)) return *done;
-    Database db(tower_database(config.tower.node.datadir / "tower.sqlite"));
+    Database db(tower_database(config.tower.node.datadir / kTowerFileName));
     if (config.command == TowerCommand::clients) {
         channel::NodeId after;
         for (auto page = list_clients(db, after, 1'000); !page.empty(); page = list_clients(db, after, 1'000)) {

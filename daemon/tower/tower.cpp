@@ -1,12 +1,11 @@
 #include "daemon/tower/tower.h"
 
-#include <atomic>
-
 #include "channel/codec/eip712.h"
 #include "daemon/net/peer_uri.h"
+#include "daemon/node/chain_link.h"
 #include "daemon/node/peer_manager.h"
-#include "daemon/node/tx_service.h"
-#include "daemon/store/channel_store.h"
+#include "daemon/node/store_file.h"
+#include "daemon/tower/tower_schema.h"
 
 namespace hedgerow::daemon {
 
@@ -14,9 +13,6 @@ using channel::NodeId;
 
 namespace {
 constexpr std::uint64_t kTickMs = 500;
-constexpr std::uint64_t kIdleChainTickMs = 10'000;
-constexpr int kExitStore = 3;
-constexpr int kExitError = 4;
 }  // namespace
 
 struct Tower::Impl final : PeerManager::Events {
@@ -40,17 +36,13 @@ struct Tower::Impl final : PeerManager::Events {
     const TowerOptions options;
     const World world;
     EventLoop loop;
-    std::atomic<bool> failed{false};
     NodeKeys keys;
-    TowerStoreFile store;
+    StoreFile store;
     NodeParts parts;
-    std::unique_ptr<ChainWorker> chain;
-    std::unique_ptr<ChainWorker> questions;
-    std::unique_ptr<TxService> transactions;
+    std::unique_ptr<ChainLink> chain;
     std::unique_ptr<Transport> transport;
     std::unique_ptr<PeerManager> peers;
     std::unique_ptr<TowerCore> core;
-    std::uint64_t last_chain_tick_ms = 0;
 };
 
 Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* packages, World outside)
@@ -58,35 +50,18 @@ Tower::Impl::Impl(TowerOptions given, wallet::MasterSeed seed, PackageSource* pa
       world(std::move(outside)),
       loop(world.now_ms, world.steady_ms),
       keys(std::move(seed)),
-      store(options.node.datadir / "tower.sqlite", world,
-            [this] {
-                failed.store(true);
-                loop.stop();
-            }),
+      store(tower_database(options.node.datadir / kTowerFileName), world, "tower", loop),
       parts{.options = options.node,
             .loop = loop,
-            .outbox = *store.outbox,
-            .reader = *store.reader,
+            .outbox = store.outbox(),
+            .reader = store.reader(),
             .separator = channel::domain_separator({options.node.chain_id, options.node.adjudicator})} {
     parts.now_ms = loop.now_ms();
     parts.steady_ms = loop.steady_ms();
     parts.keys = &keys;
     parts.packages = packages;
     start_loop();
-    chain = std::make_unique<ChainWorker>(world.chain(options.node.chain_url), options.node.chain_id, world.drive);
-    questions = std::make_unique<ChainWorker>(world.chain(options.node.chain_url), options.node.chain_id, world.drive);
-    parts.chain = chain.get();
-    parts.questions = questions.get();
-    loop.watch(chain->fd(), [this] { chain->run_completions(); });
-    loop.watch(questions->fd(), [this] { questions->run_completions(); });
-    wallet::FeePolicy fees = options.node.fees;
-    fees.confirmations = options.node.confirmations;
-    transactions =
-        std::make_unique<TxService>(loop, *store.outbox, *chain, keys.transactions(), options.node.chain_id, fees);
-    parts.transactions = transactions.get();
-    if (const auto restored = transactions->restore(all_tx_jobs(*store.reader)); !restored)
-        throw StoreError(StoreErrorKind::corrupt,
-                         std::string("tx_jobs: ").append(chain_fault_name(restored.error().fault)));
+    chain = std::make_unique<ChainLink>(parts, world);
     transport = world.transport(options.node.transport, keys.transport_keys());
     peers = std::make_unique<PeerManager>(parts, *transport, *this);
     parts.peers = peers.get();
@@ -101,53 +76,34 @@ void Tower::Impl::start_loop() {
         parts.steady_ms = loop.steady_ms();
     });
     loop.at_end_of_turn([this] { end_turn(); });
-    loop.gate_inputs([this] { return store.outbox->accepts() && (!core || core->accepts()); });
-    loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
+    loop.gate_inputs([this] { return store.outbox().accepts() && (!core || core->accepts()); });
+    loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
     loop.every(kTickMs, [this] { tick(); });
 }
 
 void Tower::Impl::end_turn() {
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
-    if (store.outbox->end_turn()) loop.post_completion([] {});
+    if (store.outbox().end_turn()) loop.post_completion([] {});
 }
 
 void Tower::Impl::tick() {
     peers->tick();
     core->tick();
-    transactions->expire();
-    const std::uint64_t since = parts.steady_ms - last_chain_tick_ms;
-    if (since < kIdleChainTickMs && !transactions->has_live()) return;
-    last_chain_tick_ms = parts.steady_ms;
-    transactions->tick();
+    chain->tick();
 }
 
 int Tower::Impl::run() {
-    int code = 0;
-    try {
-        loop.run();
-        if (!failed.load()) {
-            end_turn();
-            store.writer->flush();
-            store.writer->drain();
-        }
-    } catch (const StoreError& error) {
-        failed.store(true);
-        LOG_ERROR("the tower stops", {"error", store_error_name(error.kind())}, {"text", error.what()});
-    } catch (const std::exception& error) {
-        LOG_ERROR("the tower stops", {"text", error.what()});
-        code = kExitError;
-    }
+    const int code = store.run(loop, [this] { end_turn(); });
     shut_down();
-    return failed.load() ? kExitStore : code;
+    return store.failed() ? StoreFile::kExitStore : code;
 }
 
 /// Inputs first, then what they feed: nothing is left that could call into what is gone.
 void Tower::Impl::shut_down() {
     if (core) core->stop();
     transport.reset();
-    chain.reset();
-    questions.reset();
-    if (world.drive == Drive::threads && !failed.load() && store.writer) store.writer->flush();
+    if (chain) chain->stop();
+    store.flush();
 }
 
 Tower::Tower(TowerOptions options, wallet::MasterSeed seed, PackageSource* packages, World world)
@@ -171,11 +127,11 @@ bool Tower::step(NodeStep which) {
             m_impl->loop.turn(0);
             return true;
         case NodeStep::store:
-            return m_impl->store.writer->step();
+            return m_impl->store.writer().step();
         case NodeStep::chain:
-            return m_impl->chain->step();
+            return m_impl->chain->step_chain();
         case NodeStep::questions:
-            return m_impl->questions->step();
+            return m_impl->chain->step_questions();
         case NodeStep::follower:
             return m_impl->core->step_follower();
         case NodeStep::backup:
@@ -213,15 +169,15 @@ bool Tower::ready() const {
 }
 
 std::vector<ClientAccount> Tower::clients(const NodeId& after, std::size_t limit) const {
-    return list_clients(*m_impl->store.reader, after, limit);
+    return list_clients(m_impl->store.reader(), after, limit);
 }
 
 void Tower::grant(const NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms,
                   std::function<void()> done) {
-    m_impl->store.outbox->persist([client, records, bytes, until_ms](Database& db) {
+    m_impl->store.outbox().persist([client, records, bytes, until_ms](Database& db) {
         hedgerow::daemon::grant(db, client, records, bytes, until_ms);
     });
-    m_impl->store.outbox->when_durable(std::move(done));
+    m_impl->store.outbox().when_durable(std::move(done));
 }
 
 }  // namespace hedgerow::daemon

@@ -6,15 +6,6 @@
 
 namespace hedgerow::daemon {
 
-/// A tower's database: one writer, one reader on the loop's thread, and what waits for the disk.
-struct TowerStoreFile {
-    /// Throws StoreError. `on_fatal` is called on the writer's thread when the store has failed.
-    TowerStoreFile(const std::filesystem::path& path, const World& world, std::function<void()> on_fatal);
-    std::unique_ptr<Writer> writer;
-    std::unique_ptr<Database> reader;
-    std::unique_ptr<Outbox> outbox;
-};
-
 /// What an operator sees; for metrics.
 struct TowerReport {
     TowerTotals totals;

@@ -14,6 +14,7 @@ inline constexpr int kTowerPageSize = 16'384;
 /// The tower's tables, as migrations from an empty database. Append only: a released migration never changes.
 [[nodiscard]] std::span<const Migration> tower_schema();
 
+inline constexpr const char* kTowerFileName = "tower.sqlite";  ///< in a tower's directory
 /// How a tower's database is opened: no scan at the start, whatever its size.
 [[nodiscard]] DatabaseOptions tower_database(const std::filesystem::path& path);
 

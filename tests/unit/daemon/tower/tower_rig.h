@@ -7,9 +7,11 @@
 #include "channel/crypto/keccak.h"
 #include "daemon/base/event_fd.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/node/store_file.h"
 #include "daemon/node/tx_service.h"
 #include "daemon/store/channel_store.h"
 #include "daemon/tower/tower_core.h"
+#include "daemon/tower/tower_schema.h"
 #include "tests/support/channel_pair.h"
 #include "tests/unit/daemon/store/temp_dir.h"
 
@@ -73,14 +75,14 @@ struct TowerRig : PeerManager::Events {
         explicit Run(TowerRig& rig)
             : loop(rig.world.now_ms),
               keys(wallet::MasterSeed::from_mnemonic(kPhrase).value().clone()),
-              store(rig.directory.path() / "tower.sqlite", rig.world, [] {}),
+              store(tower_database(rig.directory.path() / kTowerFileName), rig.world, "tower", loop),
               parts{.options = rig.options,
                     .loop = loop,
-                    .outbox = *store.outbox,
-                    .reader = *store.reader,
+                    .outbox = store.outbox(),
+                    .reader = store.reader(),
                     .separator = domain_separator({31337, {}})},
               chain(std::make_unique<DeafChain>(), 31337, Drive::stepped),
-              transactions(loop, *store.outbox, chain, keys.transactions(), 31337, {}),
+              transactions(loop, store.outbox(), chain, keys.transactions(), 31337, {}),
               transport(keys.keyring().identity().node_id()),
               peers(parts, transport, rig) {
             parts.now_ms = loop.now_ms();
@@ -89,7 +91,7 @@ struct TowerRig : PeerManager::Events {
             parts.chain = parts.questions = &chain;
             parts.transactions = &transactions;
             parts.peers = &peers;
-            if (!transactions.restore(all_tx_jobs(*store.reader))) throw std::runtime_error("tx_jobs");
+            if (!transactions.restore(all_tx_jobs(store.reader()))) throw std::runtime_error("tx_jobs");
             watcher = std::make_unique<TowerWatcher>(parts, rig.policy);
             service = std::make_unique<TowerService>(parts, *watcher, rig.policy.free);
             loop.at_start_of_turn([this] {
@@ -97,15 +99,15 @@ struct TowerRig : PeerManager::Events {
                 parts.steady_ms = loop.steady_ms();
             });
             loop.at_end_of_turn([this] {
-                if (store.outbox->end_turn()) loop.post_completion([] {});
+                if (store.outbox().end_turn()) loop.post_completion([] {});
             });
-            loop.watch_always(store.writer->completion_fd(), [this] { store.writer->drain(); });
+            loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
             loop.watch(transport.event_fd(), [this] { peers.drain(); });
             watcher->resume();
         }
         EventLoop loop;
         NodeKeys keys;
-        TowerStoreFile store;
+        StoreFile store;
         NodeParts parts;
         ChainWorker chain;
         TxService transactions;
@@ -142,7 +144,7 @@ struct TowerRig : PeerManager::Events {
     void settle() {
         for (int i = 0; i < 12; ++i) {
             run->loop.turn(0);
-            run->store.writer->step();
+            run->store.writer().step();
         }
     }
     /// Turns only: nothing becomes durable.

@@ -101,7 +101,7 @@ TEST_CASE("tower service: a receipt leaves only when the record is durable; kill
 TEST_CASE("tower service: many clients' stores of one turn are one commit") {
     Shop shop;
     const Protected channel;
-    const auto before = shop.run->store.writer->metrics().commits;
+    const auto before = shop.run->store.writer().metrics().commits;
     for (int i = 0; i < 40; ++i) {
         TowerStore store = channel.store(Party::A, shop.me());
         store.locator.data[0] = static_cast<std::uint8_t>(i);
@@ -110,7 +110,7 @@ TEST_CASE("tower service: many clients' stores of one turn are one commit") {
     shop.settle();
     CHECK(shop.answers(shop.alice).size() == 20);
     CHECK(shop.answers(shop.bob).size() == 20);
-    CHECK(shop.run->store.writer->metrics().commits == before + 1);
+    CHECK(shop.run->store.writer().metrics().commits == before + 1);
     CHECK(shop.run->service->accepts());
 }
 
@@ -201,7 +201,7 @@ TEST_CASE("tower service: rubbish and huge frames are answered by name and chang
     shop.send_bytes(shop.alice, huge);
     shop.settle();
     CHECK(std::holds_alternative<PeerError>(shop.answers(shop.alice).at(0)));
-    CHECK(tower_totals(*shop.run->store.reader).clients == 0);
+    CHECK(tower_totals(shop.run->store.reader()).clients == 0);
     CHECK(shop.run->service->counts().stored == 0);
 }
 
@@ -225,5 +225,5 @@ TEST_CASE("tower service: nothing is answered before Hello, nor to another chain
         if (const auto* error = std::get_if<PeerError>(&message)) rules.push_back(error->rule);
     }
     CHECK(rules == std::vector<Rule>{Rule::unexpected_message, Rule::wrong_chain});
-    CHECK(tower_totals(*shop.run->store.reader).clients == 0);
+    CHECK(tower_totals(shop.run->store.reader()).clients == 0);
 }

@@ -36,10 +36,10 @@ struct Watched : TowerRig {
         maker.tower = me();
         maker.sign = [](ByteView) { return NodeSignature(); };
         maker.now_ms = now_ms;
-        run->store.outbox->persist([outcome, client, store, maker, free = policy.free](Database& db) {
+        run->store.outbox().persist([outcome, client, store, maker, free = policy.free](Database& db) {
             *outcome = store_appointment(db, maker, client, store, free, Rule::none);
         });
-        run->store.outbox->when_durable([this, outcome, client, locator = store.locator] {
+        run->store.outbox().when_durable([this, outcome, client, locator = store.locator] {
             if (outcome->disputed) run->watcher->on_record(*outcome->disputed, client, locator);
         });
         settle();
@@ -178,7 +178,7 @@ TEST_CASE("tower watch: a record under way to the disk when the challenge comes 
     maker.tower = tower.me();
     maker.sign = [](ByteView) { return NodeSignature(); };
     const auto outcome = std::make_shared<StoreOutcome>();
-    tower.run->store.outbox->persist([=, free = tower.policy.free, client = tower.alice](Database& db) {
+    tower.run->store.outbox().persist([=, free = tower.policy.free, client = tower.alice](Database& db) {
         *outcome = store_appointment(db, maker, client, store, free, Rule::none);
     });
     tower.batch({EventPending{tower.channel.challenged(tower.stale, Party::B, kBlock, tower.now_s())}}, kBlock,
@@ -196,7 +196,7 @@ TEST_CASE("tower watch: after a crash at any point it goes on, from the cursor a
         tower.batch({EventPending{tower.channel.challenged(tower.stale, Party::B, kBlock, tower.now_s())}}, kBlock,
                     tower.now_s());
         tower.restart();
-        CHECK_FALSE(get_meta(*tower.run->store.reader, "chain_cursor"));
+        CHECK_FALSE(get_meta(tower.run->store.reader(), "chain_cursor"));
         CHECK(tower.response() == nullptr);
         tower.challenge();
         CHECK(tower.response() != nullptr);
@@ -206,10 +206,10 @@ TEST_CASE("tower watch: after a crash at any point it goes on, from the cursor a
         tower.keep(tower.alice, tower.channel.store(Party::A, tower.me()));
         tower.batch({EventPending{tower.channel.challenged(tower.stale, Party::B, kBlock, tower.now_s())}}, kBlock,
                     tower.now_s());
-        CHECK(tower.run->store.writer->step());  // committed, and killed before anybody heard
+        CHECK(tower.run->store.writer().step());  // committed, and killed before anybody heard
         CHECK(tower.response() == nullptr);
         tower.restart();
-        CHECK(get_meta(*tower.run->store.reader, "chain_cursor"));
+        CHECK(get_meta(tower.run->store.reader(), "chain_cursor"));
         CHECK(tower.response() == nullptr);  // how much time is left it learns from the newest block
         tower.next_block();
         REQUIRE(tower.response() != nullptr);
@@ -270,7 +270,7 @@ TEST_CASE("tower watch: the challenge goes and comes back with another time: the
                 tower.now_s());
     tower.settle();
     CHECK(tower.run->watcher->status().answering == 1);
-    CHECK(recorded_events(*tower.run->store.reader, tower.channel.id()).back().end_s ==
+    CHECK(recorded_events(tower.run->store.reader(), tower.channel.id()).back().end_s ==
           tower.now_s() + tower.channel.channel().terms.dispute_period);
 }
 
@@ -328,12 +328,12 @@ TEST_CASE("tower watch: a settled channel is forgotten once that is confirmed, f
     const ChainEvent end = tower.channel.settled(kBlock + 2);
     tower.batch({EventPending{end}}, kBlock + 2, tower.now_s());
     tower.settle();
-    CHECK(tower_totals(*tower.run->store.reader).all_records() == 2);
+    CHECK(tower_totals(tower.run->store.reader()).all_records() == 2);
     tower.batch({EventConfirmed{end}}, kBlock + 9, tower.now_s());
     tower.settle();
-    CHECK(tower_totals(*tower.run->store.reader).all_records() == 0);
+    CHECK(tower_totals(tower.run->store.reader()).all_records() == 0);
     CHECK(tower.run->watcher->status().cases == 0);
-    CHECK(engaged_disputes(*tower.run->store.reader).empty());
+    CHECK(engaged_disputes(tower.run->store.reader()).empty());
     // What waited unsigned for it is withdrawn, and takes no place for ever.
     CHECK(tower.response()->cancel_requested);
 }
