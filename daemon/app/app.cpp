@@ -13,6 +13,8 @@
 #include "daemon/node/clock.h"
 #include "daemon/node/node_parts.h"
 #include "daemon/oracle/oracle_client.h"
+#include "daemon/tower/node_tower.h"
+#include "daemon/tower/tower_http.h"
 #include "rpc/server.h"
 
 namespace hedgerow::daemon {
@@ -72,6 +74,7 @@ struct App::Impl {
         market.set_fetch([this](const channel::Feed& feed, std::uint64_t time_s) { packages.fetch(feed, time_s); });
         bind_methods(dispatcher, {node, market, payments});
         start_oracles(config);
+        if (config.tower.enabled) start_tower(config);
         server = std::make_unique<rpc::RpcServer>(rpc_options(config), dispatcher);
         LOG_INFO("rpc", {"url", server->url()}, {"cookie", server->cookie_path().string()});
         write_url(config.datadir / rpc::kUrlFileName);
@@ -101,6 +104,15 @@ struct App::Impl {
         client_pointer = client.get();
     }
 
+    /// In a directory of its own, so that it has the files of hedgerow-tower and its commands work on them.
+    void start_tower(const Config& config) {
+        const std::filesystem::path directory = config.datadir / "tower";
+        node.serve_tower(directory, config.tower.limits);
+        tower_http = std::make_unique<TowerHttp>(node.loop(), *node.tower(), directory, config.tower.http_host,
+                                                 config.tower.http_port);
+        LOG_INFO("tower", {"directory", directory.string()}, {"http", tower_http->url()});
+    }
+
     /// At most one look at the prices waits in the loop, however many packages come.
     void prices_moved() {
         if (moved.exchange(true)) return;
@@ -121,6 +133,7 @@ struct App::Impl {
     BookPackages packages;
     rpc::Dispatcher dispatcher;
     std::unique_ptr<rpc::RpcServer> server;
+    std::unique_ptr<TowerHttp> tower_http;
     std::filesystem::path url_file;
     std::atomic<bool> moved{false};
     std::unique_ptr<OracleClient> client;
@@ -131,6 +144,7 @@ App::App(const Config& config) : m_impl(std::make_unique<Impl>(config)) {}
 
 App::~App() {
     m_impl->server->stop();
+    m_impl->tower_http.reset();
     m_impl->client_pointer = nullptr;
     m_impl->client.reset();
 }

@@ -214,6 +214,7 @@ std::string dump_config(const Config& config) {
     line("max-lock-expiry", config.channel.max_lock_s);
     line("max-close-deadline", config.channel.max_deadline_s);
     line("maker", config.maker.enabled);
+    line("tower", config.tower.enabled);
     line("password-source", !config.wallet.password_file.empty()         ? "file"
                             : !config.wallet.password_credential.empty() ? "credential"
                                                                          : "none");

@@ -12,6 +12,7 @@
 #include "channel/messages/risk_terms.h"
 #include "daemon/log/log.h"
 #include "daemon/net/peer_uri.h"
+#include "daemon/tower/tower_limits.h"
 
 namespace hedgerow::daemon {
 
@@ -96,6 +97,14 @@ struct TowerClientConfig {
     std::uint32_t sync = 0;       ///< how many must hold a state before what it did is reported
 };
 
+/// This node as a watchtower for others' channels.
+struct TowerServiceConfig {
+    bool enabled = false;
+    std::string http_host;  ///< metrics, health and the operator's commands
+    std::uint16_t http_port = 0;
+    TowerLimits limits;
+};
+
 struct WalletConfig {
     std::filesystem::path password_file;  ///< empty: none
     std::string password_credential;      ///< name of a systemd credential; empty: none
@@ -117,6 +126,7 @@ struct Config {
     MakerConfig maker;
     WalletConfig wallet;
     TowerClientConfig tower_client;
+    TowerServiceConfig tower;
     LogOptions log;
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "daemon/config/tower_values.h"
+
 namespace hedgerow::daemon {
 
 namespace {
@@ -16,6 +18,7 @@ constexpr const char* kOracles = "Oracles";
 constexpr const char* kChannels = "Channels: what this node proposes and accepts";
 constexpr const char* kRisk = "Risk terms proposed for new channels";
 constexpr const char* kTowers = "Watchtowers";
+constexpr const char* kTower = "This node as a watchtower for others (see also hedgerow-tower)";
 constexpr const char* kMarket = "Market";
 constexpr const char* kLog = "Log";
 
@@ -167,6 +170,27 @@ constexpr Option kOptions[] = {
      [](Draft& d) { d.config.tower_client.towers.clear(); }},
     {kTowers, "tower-sync", "K", "0", false, "Report an operation only when K watchtowers hold the state that contains it (0 to 16); channels can differ",
      [](Draft& d, View t) { return read_number(t, d.config.tower_client.sync, 0, kMaxTowersListed); }},
+
+    {kTower, "tower", "", "false", false,
+     "Enforce other people's channels too, at this node's URI and paid for by its account; what is kept is in DIR/tower, which "
+     "`hedgerow-tower grant` and `clients` take as their --datadir",
+     [](Draft& d, View t) { return read_bool(t, d.config.tower.enabled); }},
+    {kTower, "tower-http", "HOST:PORT", "127.0.0.1:9738", false, "Where to serve the tower's metrics, health and operator's commands; keep it on loopback",
+     [](Draft& d, View t) { return read_endpoint(t, d.config.tower.http_host, d.config.tower.http_port, 0); }},
+    {kTower, "tower-free-records", "N", "16", false, "Appointments of a client without a subscription; 0: none",
+     [](Draft& d, View t) { return read_tower_setting("free-records", d.config.tower.limits, t); }},
+    {kTower, "tower-free-bytes", "BYTES", "1048576", false, "Bytes of them",
+     [](Draft& d, View t) { return read_tower_setting("free-bytes", d.config.tower.limits, t); }},
+    {kTower, "tower-backup-slots", "N", "64", false, "Sealed backups of a client",
+     [](Draft& d, View t) { return read_tower_setting("backup-slots", d.config.tower.limits, t); }},
+    {kTower, "tower-backup-bytes", "BYTES", "4194304", false, "Bytes of them",
+     [](Draft& d, View t) { return read_tower_setting("backup-bytes", d.config.tower.limits, t); }},
+    {kTower, "tower-concurrent-disputes", "N", "8", false, "Disputes that the wallet must be able to pay for at once, else no new record is taken",
+     [](Draft& d, View t) { return read_tower_setting("concurrent-disputes", d.config.tower.limits, t); }},
+    {kTower, "tower-fee-cap-gwei", "GWEI", "50", false, "The gas price that is reckoned with for that",
+     [](Draft& d, View t) { return read_tower_setting("fee-cap-gwei", d.config.tower.limits, t); }},
+    {kTower, "tower-settle-grace", "SECONDS", "60", false, "Time after a settlement is due before the tower pays for it",
+     [](Draft& d, View t) { return read_tower_setting("settle-grace", d.config.tower.limits, t); }},
 
     {kMarket, "instruments", "FILE", "", false, "The registry of what is traded",
      [](Draft& d, View t) { return read_path(t, d.config.market.instrument_file); }},

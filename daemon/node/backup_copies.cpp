@@ -4,6 +4,7 @@
 #include "daemon/node/peer_manager.h"
 #include "daemon/node/tower_client.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/tower/node_tower.h"
 
 namespace hedgerow::daemon {
 
@@ -152,20 +153,28 @@ void BackupCopies::on_message(const NodeId& peer, const channel::BackupStore& ba
         m_parts.peers->send(peer, channel::TowerRefuse{slot, 0, rule});
     };
     const std::size_t channels = m_parts.channels->count_with(peer);
-    if (channels == 0) return refuse(backup.slot, Rule::backup_over_quota);
+    if (channels == 0) {
+        if (m_parts.tower != nullptr) return m_parts.tower->on_message(peer, backup);
+        return refuse(backup.slot, Rule::backup_over_quota);
+    }
     const BackupQuota quota{std::min<std::uint64_t>(channels + kSpareSlots, kMaxSlots)};
     const auto outcome = std::make_shared<Rule>(Rule::none);
     m_parts.outbox.persist([outcome, peer, backup, quota](Database& db) {
         *outcome = store_peer_backup(db, peer, backup, quota);
     });
-    m_parts.outbox.when_durable([this, outcome, peer, refuse, slot = backup.slot, number = backup.number] {
-        if (*outcome != Rule::none) return refuse(slot, *outcome);
-        m_parts.peers->send(peer, channel::BackupStored{slot, number});
+    m_parts.outbox.when_durable([this, outcome, peer, refuse, backup] {
+        // Beyond what its channels with us entitle it to, it is the tower's client; what it forgets may be there.
+        const bool beyond = *outcome == Rule::backup_over_quota || (*outcome == Rule::none && backup.blob.empty());
+        if (beyond && m_parts.tower != nullptr) return m_parts.tower->on_message(peer, backup);
+        if (*outcome != Rule::none) return refuse(backup.slot, *outcome);
+        m_parts.peers->send(peer, channel::BackupStored{backup.slot, backup.number});
     });
 }
 
 void BackupCopies::on_message(const NodeId& peer, const channel::BackupFetch& fetch) {
-    m_parts.peers->send(peer, peer_backups(m_parts.reader, peer, fetch.after));
+    const channel::BackupItems kept = peer_backups(m_parts.reader, peer, fetch.after);
+    if (m_parts.tower != nullptr) return m_parts.tower->fetch_backups(peer, fetch.after, kept);
+    m_parts.peers->send(peer, kept);
 }
 
 }  // namespace hedgerow::daemon

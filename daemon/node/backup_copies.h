@@ -31,8 +31,9 @@ class BackupCopies {
     void on_message(const channel::NodeId& peer, const channel::BackupItems& items);
     /// True where it was about a copy of ours.
     [[nodiscard]] bool on_refuse(const channel::NodeId& peer, const channel::TowerRefuse& refuse);
-    // As the one who keeps them: backup_unknown for a node that never had a channel with us, backup_older,
-    // backup_over_quota.
+    // As the one who keeps them: backup_older, and backup_over_quota, also for a node that never had a channel with us.
+    // Where this node is a tower too, it is the tower who keeps what would be over quota here, and a fetch is answered
+    // with what both have.
     void on_message(const channel::NodeId& peer, const channel::BackupStore& backup);
     void on_message(const channel::NodeId& peer, const channel::BackupFetch& fetch);
 

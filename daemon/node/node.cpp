@@ -16,6 +16,14 @@ void Node::set_market(MarketHooks* hooks) {
 void Node::set_packages(PackageSource* packages) {
     m_impl->parts.packages = packages;
 }
+void Node::serve_tower(const std::filesystem::path& directory, const TowerLimits& limits) {
+    m_impl->tower = std::make_unique<NodeTower>(m_impl->parts, m_impl->world, directory, limits);
+    m_impl->parts.tower = m_impl->tower.get();
+}
+NodeTower* Node::tower() {
+    return m_impl->tower.get();
+}
+
 EventLoop& Node::loop() {
     return m_impl->loop;
 }
@@ -29,7 +37,7 @@ void Node::stop() noexcept {
     m_impl->loop.stop();
 }
 bool Node::failed() const {
-    return m_impl->store.failed();
+    return m_impl->has_failed();
 }
 
 const NodeOptions& Node::options() const {

@@ -18,10 +18,23 @@ struct JobRequest;
 
 namespace hedgerow::daemon {
 
+class NodeTower;
 class PackageSource;
+struct TowerLimits;
 
-/// The parts of a stepped node that do one thing at a time: a round of the loop, a commit, a question to the chain, a backup file.
-enum class NodeStep : std::uint8_t { loop, store, chain, questions, follower, backup };
+/// The parts of a stepped node that do one thing at a time: a round of the loop, a commit, a question to the chain, a
+/// backup file; the last three are those of the tower in it.
+enum class NodeStep : std::uint8_t {
+    loop,
+    store,
+    chain,
+    questions,
+    follower,
+    backup,
+    tower_store,
+    tower_questions,
+    tower_follower
+};
 
 /// The shell around the pure core: everything that RPC handlers and the market need of the node. But for loop().post,
 /// run() and stop(), call it on the node thread only. Operations answer later, on the node thread; queries answer at
@@ -40,6 +53,11 @@ class Node {
 
     /// Before run(): where packages for disputes come from. Not owned.
     void set_packages(PackageSource* packages);
+
+    /// Before run(): this node is also a watchtower for others' channels, with a store in that directory (StoreError),
+    /// from the first unlock on.
+    void serve_tower(const std::filesystem::path& directory, const TowerLimits& limits);
+    [[nodiscard]] NodeTower* tower();  ///< null without serve_tower
 
     [[nodiscard]] EventLoop& loop();
     /// Until stop(). The process's exit code: 0, or not after a fatal error, which is logged by name.

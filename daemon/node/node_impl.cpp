@@ -110,9 +110,10 @@ void Node::Impl::start_loop() {
     loop.at_start_of_turn([this] {
         parts.now_ms = loop.now_ms();
         parts.steady_ms = loop.steady_ms();
+        if (tower) tower->begin_turn();
     });
     loop.at_end_of_turn([this] { end_turn(); });
-    loop.gate_inputs([this] { return store.outbox().accepts(); });
+    loop.gate_inputs([this] { return store.outbox().accepts() && (!tower || tower->accepts()); });
     loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
     loop.every(kTickMs, [this] { tick(); });
     loop.every(kMarketTickMs, [this] {
@@ -123,7 +124,8 @@ void Node::Impl::start_loop() {
 void Node::Impl::end_turn() {
     if (channels) channels->end_of_turn();
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
-    if (store.outbox().end_turn()) loop.post_completion([] {});
+    const bool tower_acted = tower && tower->end_turn();
+    if (store.outbox().end_turn() || tower_acted) loop.post_completion([] {});
 }
 
 void Node::Impl::tick() {
@@ -135,13 +137,14 @@ void Node::Impl::tick() {
     channels->tick();
     disputes->tick();
     lock_watch->tick();
+    if (tower) tower->tick();
     chain->tick();
 }
 
 int Node::Impl::run() {
     const int code = store.run(loop, [this] { end_turn(); });
     shut_down();
-    return store.failed() ? StoreFile::kExitStore : code;
+    return has_failed() ? StoreFile::kExitStore : code;
 }
 
 bool Node::Impl::step(NodeStep which) {
@@ -160,6 +163,12 @@ bool Node::Impl::step(NodeStep which) {
             return follower && follower->step(loop.steady_ms());
         case NodeStep::backup:
             return backups && backups->step();
+        case NodeStep::tower_store:
+            return tower && tower->step_store();
+        case NodeStep::tower_questions:
+            return tower && tower->step_questions();
+        case NodeStep::tower_follower:
+            return tower && tower->step_follower();
     }
     return false;
 }
@@ -169,6 +178,7 @@ void Node::Impl::shut_down() {
     if (m_seed_thread.joinable()) m_seed_thread.join();
     if (backups) backups->stop();
     follower.reset();
+    if (tower) tower->stop();
     transport.reset();
     if (chain) chain->stop();
     store.flush();
@@ -327,6 +337,7 @@ void Node::Impl::start_peers(bool may_lack_channels) {
     copies = std::make_unique<BackupCopies>(parts, *backups);
     copies->restore(may_lack_channels);
     parts.copies = copies.get();
+    if (tower) tower->start();
     chain_events->resume();
 }
 
@@ -399,10 +410,12 @@ void Node::Impl::on_message(const channel::NodeId& peer, channel::PeerMessage me
                 openings->on_message(peer, m);
             } else if constexpr (std::is_same_v<M, channel::TowerRefuse>) {
                 if (!copies->on_refuse(peer, m)) towers->on_message(peer, m);
-            } else if constexpr (std::is_same_v<M, channel::TowerStore> || std::is_same_v<M, channel::TowerEnd>) {
-                peers->send(peer, channel::TowerRefuse{m.locator, m.version, Rule::tower_not_offered});
-            } else if constexpr (std::is_same_v<M, channel::TowerFetch>) {
-                peers->send(peer, channel::TowerRefuse{m.locator, 0, Rule::tower_not_offered});
+            } else if constexpr (std::is_same_v<M, channel::TowerStore> || std::is_same_v<M, channel::TowerEnd> ||
+                                 std::is_same_v<M, channel::TowerFetch>) {
+                if (tower) return tower->on_message(peer, m);
+                std::uint64_t version = 0;
+                if constexpr (requires { m.version; }) version = m.version;
+                peers->send(peer, channel::TowerRefuse{m.locator, version, Rule::tower_not_offered});
             } else if constexpr (requires { copies->on_message(peer, m); }) {
                 copies->on_message(peer, m);
             } else if constexpr (requires { towers->on_message(peer, m); }) {

@@ -15,6 +15,7 @@
 #include "daemon/node/peer_manager.h"
 #include "daemon/node/store_file.h"
 #include "daemon/node/tower_client.h"
+#include "daemon/tower/node_tower.h"
 #include "wallet/keys/seed_file.h"
 
 namespace hedgerow::daemon {
@@ -27,6 +28,7 @@ struct Node::Impl final : PeerManager::Events {
     [[nodiscard]] int run();
     [[nodiscard]] bool step(NodeStep which);
     [[nodiscard]] NodeInfo info() const;
+    [[nodiscard]] bool has_failed() const { return store.failed() || (tower && tower->failed()); }
     void set_halted(bool halted);
 
     // Wallet: what is slow runs on a thread of its own, one at a time.
@@ -71,6 +73,7 @@ struct Node::Impl final : PeerManager::Events {
     std::unique_ptr<ChainFollower> follower;
     std::unique_ptr<Backups> backups;
     std::unique_ptr<BackupCopies> copies;
+    std::unique_ptr<NodeTower> tower;  ///< from before the wallet; null where this node is none
 
   private:
     using SeedResult = wallet::WalletExpected<wallet::MasterSeed>;

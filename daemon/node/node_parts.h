@@ -16,6 +16,7 @@ class PeerManager;
 class ChannelManager;
 class TowerClient;
 class BackupCopies;
+class NodeTower;
 
 /// Signed price packages, kept for disputes: what an oracle client and its price book have.
 class PackageSource {
@@ -44,6 +45,7 @@ struct NodeParts {
     PackageSource* packages = nullptr;
     TowerClient* towers = nullptr;
     BackupCopies* copies = nullptr;
+    NodeTower* tower = nullptr;  ///< null: this node is no tower
     ChainWorker* questions = nullptr;  ///< for slow questions, beside `chain` that broadcasts
     bool halted = false;
     std::uint64_t now_ms = 0;                  ///< of this turn

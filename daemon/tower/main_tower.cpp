@@ -1,18 +1,16 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iostream>
 
-#include "channel/base/assert.h"
 #include "channel/crypto/signature.h"
 #include "daemon/config/password.h"
 #include "daemon/market/book_packages.h"
 #include "daemon/node/clock.h"
+#include "daemon/process/process.h"
+#include "daemon/tower/tower.h"
 #include "daemon/tower/tower_http.h"
 #include "daemon/tower/tower_options.h"
 #include "daemon/tower/tower_schema.h"
@@ -21,34 +19,16 @@
 #include "wallet/keys/process_hardening.h"
 #include "wallet/keys/seed_file.h"
 
-/// hedgerow-tower: exit codes 0 stopped, 1 configuration, 2 wallet, 3 database, 4 any other fault.
+/// hedgerow-tower; exit codes: see run_process.
 namespace {
 
 using namespace hedgerow;
 using namespace hedgerow::daemon;
 
-std::atomic<Tower*> g_tower{nullptr};
-
-void on_signal(int) {
-    if (Tower* tower = g_tower.load()) tower->stop();
-}
-
-void on_assert(const char* expression, const char* file, int line) {
-    LOG_ERROR("assertion failed", {"expression", expression}, {"file", file}, {"line", line});
-    flush_log();
-}
+constexpr std::string_view kName = "hedgerow-tower";
 
 int complain(std::string_view what, std::string_view text, int code) {
-    fmt::print(stderr, "hedgerow-tower: {}: {}\n", what, text);
-    return code;
-}
-
-void handle_signals() {
-    struct sigaction action {};
-    action.sa_handler = on_signal;
-    ::sigaction(SIGINT, &action, nullptr);
-    ::sigaction(SIGTERM, &action, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
+    return daemon::complain(kName, what, text, code);
 }
 
 std::filesystem::path seed_path(const TowerConfig& config) {
@@ -149,16 +129,13 @@ int serve(const TowerConfig& config, std::string_view password) {
     std::optional<Prices> prices;
     if (!config.oracles.empty()) prices.emplace(config);
     Tower tower(config.tower, std::move(*seed), prices ? prices->packages() : nullptr);
-    const TowerHttp http(tower, config.tower.node.datadir, config.http_host, config.http_port);
+    const TowerHttp http(tower.loop(), tower, config.tower.node.datadir, config.http_host, config.http_port);
     LOG_INFO("tower", {"uri", tower.uri()}, {"account", channel::checksum_address(tower.account())},
              {"http", http.url()});
     fmt::print("uri {}\nhttp {}\n", tower.uri(), http.url());
     std::fflush(stdout);
-    g_tower.store(&tower);
-    handle_signals();
-    const int code = tower.run();
-    g_tower.store(nullptr);
-    return code;
+    const StopOnSignal signals(tower);
+    return tower.run();
 }
 
 int run(const TowerConfig& config) {
@@ -179,21 +156,7 @@ int main(int argc, char** argv) {
         fmt::print(parsed.exit_code == 0 ? stdout : stderr, "{}", parsed.output);
         return parsed.exit_code;
     }
-    try {
-        const std::filesystem::path& datadir = parsed.config->tower.node.datadir;
-        std::filesystem::create_directories(datadir);
-        std::filesystem::permissions(datadir, std::filesystem::perms::owner_all);
-        start_log(parsed.config->log);
-        channel::set_assert_handler(on_assert);
-        if (!hardening.dumps_off) LOG_WARN("core dumps cannot be turned off; keys could reach the disk");
-        const int code = run(*parsed.config);
-        flush_log();
-        return code;
-    } catch (const StoreError& error) {
-        flush_log();
-        return complain(store_error_name(error.kind()), error.what(), 3);
-    } catch (const std::exception& error) {
-        flush_log();
-        return complain("cannot run", error.what(), 4);
-    }
+    const TowerConfig& config = *parsed.config;
+    return run_process({kName, config.tower.node.datadir, config.log, hardening.dumps_off},
+                       [&] { return run(config); });
 }

@@ -135,7 +135,10 @@ bool Tower::step(NodeStep which) {
         case NodeStep::follower:
             return m_impl->core->step_follower();
         case NodeStep::backup:
-            return false;  // a tower keeps others' backups, and makes none
+        case NodeStep::tower_store:
+        case NodeStep::tower_questions:
+        case NodeStep::tower_follower:
+            return false;  // it keeps others' backups and makes none, and has no tower in it
     }
     return false;
 }
@@ -165,7 +168,7 @@ const TowerWatcher& Tower::watcher() const {
 }
 
 bool Tower::ready() const {
-    return m_impl->core->watcher().more(0) != channel::Rule::tower_behind;
+    return m_impl->core->ready();
 }
 
 std::vector<ClientAccount> Tower::clients(const NodeId& after, std::size_t limit) const {
@@ -174,10 +177,7 @@ std::vector<ClientAccount> Tower::clients(const NodeId& after, std::size_t limit
 
 void Tower::grant(const NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms,
                   std::function<void()> done) {
-    m_impl->store.outbox().persist([client, records, bytes, until_ms](Database& db) {
-        hedgerow::daemon::grant(db, client, records, bytes, until_ms);
-    });
-    m_impl->store.outbox().when_durable(std::move(done));
+    grant_durably(m_impl->store.outbox(), client, records, bytes, until_ms, std::move(done));
 }
 
 }  // namespace hedgerow::daemon

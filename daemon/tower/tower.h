@@ -14,12 +14,12 @@ struct TowerOptions {
 
 /// A watchtower for other people's channels, on a machine of its own: hedgerow-tower without its process. All methods
 /// but stop() and loop().post on the loop's thread.
-class Tower {
+class Tower final : public TowerDesk {
   public:
     /// Opens the store (StoreError) and the wallet's part, and listens for peers (std::runtime_error). Nothing moves
     /// before run(). `packages` may be null, and outlives the tower.
     Tower(TowerOptions options, wallet::MasterSeed seed, PackageSource* packages, World world = real_world());
-    ~Tower();
+    ~Tower() override;
     Tower(const Tower&) = delete;
     Tower& operator=(const Tower&) = delete;
 
@@ -33,14 +33,12 @@ class Tower {
     [[nodiscard]] channel::NodeId node_id() const;
     [[nodiscard]] std::string uri() const;
     [[nodiscard]] channel::Address account() const;  ///< pays for transactions
-    [[nodiscard]] TowerReport report() const;
+    [[nodiscard]] TowerReport report() const override;
     [[nodiscard]] const TowerWatcher& watcher() const;
-    /// Follows the chain's newest block.
-    [[nodiscard]] bool ready() const;
-    [[nodiscard]] std::vector<ClientAccount> clients(const channel::NodeId& after, std::size_t limit) const;
-    /// A subscription; answers once it is durable.
+    [[nodiscard]] bool ready() const override;
+    [[nodiscard]] std::vector<ClientAccount> clients(const channel::NodeId& after, std::size_t limit) const override;
     void grant(const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes, std::uint64_t until_ms,
-               std::function<void()> done);
+               std::function<void()> done) override;
 
   private:
     struct Impl;

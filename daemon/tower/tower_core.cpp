@@ -52,6 +52,12 @@ void TowerCore::tick() {
     m_watcher.tick();
 }
 
+void grant_durably(Outbox& outbox, const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes,
+                   std::uint64_t until_ms, std::function<void()> done) {
+    outbox.persist([=](Database& db) { grant(db, client, records, bytes, until_ms); });
+    outbox.when_durable(std::move(done));
+}
+
 TowerReport TowerCore::report() const {
     TowerReport out;
     out.totals = tower_totals(m_parts.reader);

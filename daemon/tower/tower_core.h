@@ -18,6 +18,23 @@ struct TowerReport {
 /// Prometheus text format, names hedgerow_tower_….
 [[nodiscard]] std::string metrics_text(const TowerReport& report);
 
+/// What the operator of a tower sees and grants, whichever program it is in. On its loop's thread.
+class TowerDesk {
+  public:
+    virtual ~TowerDesk() = default;
+    [[nodiscard]] virtual TowerReport report() const = 0;
+    /// Follows the chain's newest block.
+    [[nodiscard]] virtual bool ready() const = 0;
+    /// In order of their ids, above `after`.
+    [[nodiscard]] virtual std::vector<ClientAccount> clients(const channel::NodeId& after, std::size_t limit) const = 0;
+    /// A subscription; answers once it is durable.
+    virtual void grant(const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes,
+                       std::uint64_t until_ms, std::function<void()> done) = 0;
+};
+/// The same on the store of a tower.
+void grant_durably(Outbox& outbox, const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes,
+                   std::uint64_t until_ms, std::function<void()> done);
+
 /// A tower over the parts of whichever program it is in: hedgerow-tower, or hedgerowd --tower. The owner of the loop
 /// ends the turns of `parts.outbox`, calls tick(), and hands over what peers send.
 class TowerCore {
@@ -34,6 +51,11 @@ class TowerCore {
     void stop() { m_follower.reset(); }
     /// False where the message is none that a tower answers.
     bool on_message(const channel::NodeId& client, const channel::PeerMessage& message);
+    /// Answers with what is kept here and `others`, which another keeper in this program has for that client.
+    void fetch_backups(const channel::NodeId& client, const channel::Locator& after,
+                       const channel::BackupItems& others) {
+        m_service.fetch_backups(client, after, others);
+    }
     /// Every second or so.
     void tick();
     [[nodiscard]] bool accepts() const { return m_service.accepts(); }
@@ -41,6 +63,7 @@ class TowerCore {
     bool step_follower();
 
     [[nodiscard]] TowerReport report() const;
+    [[nodiscard]] bool ready() const { return m_watcher.more(0) != channel::Rule::tower_behind; }
     [[nodiscard]] const TowerWatcher& watcher() const { return m_watcher; }
 
   private:

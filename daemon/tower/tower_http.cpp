@@ -63,8 +63,9 @@ std::string client_line(const ClientAccount& client) {
 }
 
 struct TowerHttp::Impl {
-    Impl(Tower& of, const std::filesystem::path& datadir, const std::string& host, std::uint16_t port)
-        : tower(of),
+    Impl(EventLoop& in, TowerDesk& of, const std::filesystem::path& datadir, const std::string& host, std::uint16_t port)
+        : loop(in),
+          desk(of),
           cookie(datadir / ".cookie"),
           authenticator(cookie.secret()),
           server(options(host, port),
@@ -91,10 +92,10 @@ struct TowerHttp::Impl {
         const bool get = request.method == "GET";
         if (get && request.path == "/healthz") return responder.send(text(200, "ok\n"));
         if (get && request.path == "/metrics")
-            return on_loop(responder, [this] { return text(200, metrics_text(tower.report())); });
+            return on_loop(responder, [this] { return text(200, metrics_text(desk.report())); });
         if (get && request.path == "/readyz") {
             return on_loop(responder,
-                           [this] { return tower.ready() ? text(200, "ready\n") : text(503, "tower_behind\n"); });
+                           [this] { return desk.ready() ? text(200, "ready\n") : text(503, "tower_behind\n"); });
         }
         const bool clients = get && request.path == "/clients";
         const bool grant = request.method == "POST" && request.path == "/grant";
@@ -109,8 +110,8 @@ struct TowerHttp::Impl {
     void take_grant(std::string_view query, const rpc::HttpResponder& responder) {
         const auto order = read_grant(query);
         if (!order) return responder.send(text(400, "client, records, bytes and untilMs are needed\n"));
-        const bool posted = tower.loop().post([this, order = *order, responder] {
-            tower.grant(order.client, order.records, order.bytes, order.until_ms,
+        const bool posted = loop.post([this, order = *order, responder] {
+            desk.grant(order.client, order.records, order.bytes, order.until_ms,
                         [responder] { responder.send(text(200, "granted\n")); });
         });
         if (!posted) responder.send(text(503, "busy\n"));
@@ -124,25 +125,27 @@ struct TowerHttp::Impl {
         }
         on_loop(responder, [this, after] {
             std::string out;
-            for (const ClientAccount& client : tower.clients(after, kClientsPerPage)) out += client_line(client) + '\n';
+            for (const ClientAccount& client : desk.clients(after, kClientsPerPage)) out += client_line(client) + '\n';
             return text(200, std::move(out));
         });
     }
 
     void on_loop(const rpc::HttpResponder& responder, std::function<rpc::HttpResponse()> make) {
-        const bool posted = tower.loop().post([responder, make = std::move(make)] { responder.send(make()); });
+        const bool posted = loop.post([responder, make = std::move(make)] { responder.send(make()); });
         if (!posted) responder.send(text(503, "busy\n"));
     }
 
-    Tower& tower;
+    EventLoop& loop;
+    TowerDesk& desk;
     const rpc::CookieFile cookie;
     const rpc::Authenticator authenticator;
     std::filesystem::path url_file;
     rpc::HttpServer server;
 };
 
-TowerHttp::TowerHttp(Tower& tower, const std::filesystem::path& datadir, const std::string& host, std::uint16_t port)
-    : m_impl(std::make_unique<Impl>(tower, datadir, host, port)) {}
+TowerHttp::TowerHttp(EventLoop& loop, TowerDesk& desk, const std::filesystem::path& datadir, const std::string& host,
+                     std::uint16_t port)
+    : m_impl(std::make_unique<Impl>(loop, desk, datadir, host, port)) {}
 TowerHttp::~TowerHttp() = default;
 
 std::string TowerHttp::url() const {

@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <ctime>
 
-#include "daemon/config/values.h"
+#include "daemon/config/tower_values.h"
 #include "daemon/tower/appointment.h"
 
 namespace hedgerow::daemon {
@@ -28,6 +28,8 @@ constexpr const char* kExamples =
     "Every option can stand in the configuration file as `option = value`. GET /metrics, /healthz and /readyz are\n"
     "served on --http. SIGTERM stops it in order; after kill -9 it goes on where it was.\n"
     "Exit codes: 0 stopped, 1 configuration, 2 wallet, 3 database, 4 other.";
+
+constexpr int kCoinDecimals = 18;
 
 using Reader = std::function<Problem(const std::string&)>;
 
@@ -61,20 +63,6 @@ void add_list(CLI::App& app, const std::string& name, const std::string& help, s
            help)
         ->type_name(type)
         ->take_all();
-}
-
-Problem read_gwei(const std::string& text, channel::U256& out) {
-    channel::Int128 wei = 0;
-    const Problem problem = read_decimal(text, 9, true, wei);
-    if (!problem) out = channel::U256(static_cast<channel::Uint128>(wei));
-    return problem;
-}
-
-Problem read_coins(const std::string& text, channel::U256& out) {
-    channel::Int128 wei = 0;
-    const Problem problem = read_decimal(text, 18, true, wei);
-    if (!problem) out = channel::U256(static_cast<channel::Uint128>(wei));
-    return problem;
 }
 
 Problem read_node_id(const std::string& text, channel::NodeId& out) {
@@ -158,7 +146,6 @@ void add_chain(CLI::App& app, TowerConfig& c) {
 void add_service(CLI::App& app, TowerConfig& c) {
     NodeOptions& node = c.tower.node;
     TowerLimits& policy = c.tower.policy;
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     add(
         app, "bind", "where clients connect; port 0 takes a free one",
         [&node](const std::string& t) {
@@ -171,30 +158,15 @@ void add_service(CLI::App& app, TowerConfig& c) {
     add(
         app, "max-clients", "links at once (1 to 65536)",
         [&node](const std::string& t) { return read_number(t, node.transport.max_incoming, 1, 65'536); }, "1024", "N");
-    add(
-        app, "free-records", "appointments of a client without a subscription; 0: none",
-        [&policy](const std::string& t) { return read_number(t, policy.free.records, 0, kMost); }, "16", "N");
-    add(
-        app, "free-bytes", "bytes of them",
-        [&policy](const std::string& t) { return read_number(t, policy.free.bytes, 0, kMost); }, "1048576", "N");
-    add(
-        app, "backup-slots", "sealed backups of a client",
-        [&policy](const std::string& t) { return read_number(t, policy.free.backups, 0, kMost); }, "64", "N");
-    add(
-        app, "backup-bytes", "bytes of them",
-        [&policy](const std::string& t) { return read_number(t, policy.free.backup_bytes, 0, kMost); }, "4194304", "N");
-    add(
-        app, "concurrent-disputes", "that the wallet must be able to pay for at once, else no new record is taken",
-        [&policy](const std::string& t) { return read_number(t, policy.concurrent_disputes, 1, 1'000'000); }, "8", "N");
-    add(
-        app, "fee-cap-gwei", "the gas price that is reckoned with for that",
-        [&policy](const std::string& t) { return read_gwei(t, policy.fee_cap); }, "50", "GWEI");
+    for (const TowerSetting& setting : tower_settings()) {
+        add(
+            app, std::string(setting.name), setting.help,
+            [&policy, read = setting.read](const std::string& t) { return read(policy, t); }, setting.default_text,
+            setting.value_name);
+    }
     add(
         app, "dispute-budget", "most that one transaction of a dispute may cost in fees, in the chain's coin",
-        [&node](const std::string& t) { return read_coins(t, node.fees.defence_budget); }, "0.2", "COINS");
-    add(
-        app, "settle-grace", "seconds after a settlement is due before this tower pays for it",
-        [&policy](const std::string& t) { return read_number(t, policy.settle_grace_s, 0, 86'400); }, "60", "SECONDS");
+        [&node](const std::string& t) { return read_wei(t, kCoinDecimals, node.fees.defence_budget); }, "0.2", "COINS");
 }
 
 void add_commands(CLI::App& app, TowerConfig& c) {

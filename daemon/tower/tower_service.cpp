@@ -96,11 +96,36 @@ void TowerService::on_message(const NodeId& client, const channel::BackupStore& 
     });
 }
 
-void TowerService::on_message(const NodeId& client, const channel::BackupFetch& fetch) {
-    answer_later(client, [this, client, after = fetch.after]() -> PeerMessage {
+void TowerService::fetch_backups(const NodeId& client, const channel::Locator& after,
+                                 const channel::BackupItems& others) {
+    answer_later(client, [this, client, after, others]() -> PeerMessage {
         ++m_counts.fetched;
-        return fetch_backups(m_parts.reader, client, after);
+        return merge_backups(daemon::fetch_backups(m_parts.reader, client, after), others);
     });
+}
+
+channel::BackupItems merge_backups(const channel::BackupItems& a, const channel::BackupItems& b) {
+    std::map<channel::Locator, const channel::BackupStore*> newest;
+    for (const auto* page : {&a, &b}) {
+        for (const channel::BackupStore& item : page->items) {
+            const auto [at, fresh] = newest.try_emplace(item.slot, &item);
+            if (!fresh && at->second->number < item.number) at->second = &item;
+        }
+    }
+    // Beyond the end of a page that goes on, its keeper may have slots that are not here.
+    std::optional<channel::Locator> end;
+    for (const auto* page : {&a, &b}) {
+        if (page->more && !page->items.empty() && (!end || page->items.back().slot < *end))
+            end = page->items.back().slot;
+    }
+    channel::BackupItems out;
+    for (const auto& [slot, item] : newest) {
+        out.more = out.items.size() == channel::kMaxBackupsPerMessage || (end && *end < slot);
+        if (out.more) return out;
+        out.items.push_back(*item);
+    }
+    out.more = a.more || b.more;
+    return out;
 }
 
 }  // namespace hedgerow::daemon

@@ -17,6 +17,10 @@ class TowerWatch {
                            const channel::Locator& locator) = 0;
 };
 
+/// One page of what two keepers have for one client above the same slot: ascending, of a slot that both have the newer
+/// copy, at most kMaxBackupsPerMessage.
+[[nodiscard]] channel::BackupItems merge_backups(const channel::BackupItems& a, const channel::BackupItems& b);
+
 /// The tower's half of the protocol with its clients (spec 10): what a linked peer asks is judged and done in one
 /// transaction of the store, and answered once that is durable. All stores of one turn share a commit.
 class TowerService {
@@ -33,7 +37,12 @@ class TowerService {
     void on_message(const channel::NodeId& client, const channel::TowerEnd& end);
     void on_message(const channel::NodeId& client, const channel::TowerFetch& fetch);
     void on_message(const channel::NodeId& client, const channel::BackupStore& backup);
-    void on_message(const channel::NodeId& client, const channel::BackupFetch& fetch);
+    void on_message(const channel::NodeId& client, const channel::BackupFetch& fetch) {
+        fetch_backups(client, fetch.after, {});
+    }
+    /// Answers with what is kept here and `others`, which another keeper in this program has for that client.
+    void fetch_backups(const channel::NodeId& client, const channel::Locator& after,
+                       const channel::BackupItems& others);
 
     [[nodiscard]] bool accepts() const { return m_in_flight < kMaxBytesInFlight; }
 

@@ -7,18 +7,11 @@
 
 #include "channel/messages/tower.h"
 #include "daemon/store/database.h"
+#include "daemon/tower/tower_limits.h"
 
 /// What a tower keeps for its clients: reads and writes of tower_schema's tables. What changes something runs inside a
 /// job of the store's writer, so that check and change are one transaction.
 namespace hedgerow::daemon {
-
-/// What one client may keep.
-struct TowerQuota {
-    std::uint64_t records = 0;       ///< appointments
-    std::uint64_t bytes = 0;         ///< of their sealed blobs
-    std::uint64_t backups = 0;       ///< slots
-    std::uint64_t backup_bytes = 0;  ///< of their blobs
-};
 
 /// Who makes receipts, and of when. `sign`: Ed25519 of the tower's identity under kReceiptDomain, from any thread.
 struct ReceiptMaker {

@@ -10,15 +10,6 @@
 
 namespace hedgerow::daemon {
 
-/// What a tower promises, and what it keeps back for it.
-struct TowerLimits {
-    TowerQuota free;                           ///< of a client without a subscription
-    std::uint64_t concurrent_disputes = 8;     ///< that the wallet must be able to pay for at once
-    channel::U256 fee_cap{50'000'000'000ull};  ///< wei a gas that is planned for at worst
-    std::uint64_t settle_grace_s = 60;         ///< settle where nobody else has, this long after it is due
-    std::uint64_t behind_after_ms = 120'000;   ///< without a look at the chain's newest block: takes nothing more
-};
-
 /// Gas that enforcing one appointment of that class takes at worst: respond and settle with their calldata, prices,
 /// preimages.
 [[nodiscard]] std::uint64_t enforcement_gas(std::size_t appointment_class);

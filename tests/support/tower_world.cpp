@@ -86,14 +86,14 @@ int TowerProcess::command(const std::vector<std::string>& command) {
     return ChildProcess(all).wait();
 }
 
-std::string TowerProcess::get(const std::string& path) {
-    rpc::HttpClient client(m_http);
+std::string http_get(const std::string& url, const std::string& path) {
+    rpc::HttpClient client(url);
     const auto answer = client.get(path);
     return answer && answer->status == 200 ? answer->body : std::string();
 }
 
-double TowerProcess::metric(const std::string& name) {
-    std::istringstream text(get("/metrics"));
+double tower_metric(const std::string& url, const std::string& name) {
+    std::istringstream text(http_get(url, "/metrics"));
     const std::string start = "hedgerow_tower_" + name + " ";
     for (std::string line; std::getline(text, line);) {
         if (line.starts_with(start)) return std::stod(line.substr(start.size()));

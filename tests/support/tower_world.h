@@ -8,6 +8,11 @@
 /// hedgerow-tower as a process, and a client that speaks the protocol to it without a node.
 namespace hedgerow::test {
 
+/// The body of GET `path` there, status 200; empty otherwise.
+[[nodiscard]] std::string http_get(const std::string& url, const std::string& path);
+/// The value of a metric of the tower that serves there, with its labels as they stand; -1 where there is none.
+[[nodiscard]] double tower_metric(const std::string& url, const std::string& name);
+
 /// One tower against the world's chain, whose process may be killed and started again.
 class TowerProcess {
   public:
@@ -23,9 +28,8 @@ class TowerProcess {
     /// Runs `hedgerow-tower COMMAND --datadir ...` to its end; the exit code.
     int command(const std::vector<std::string>& arguments);
     /// The body of GET `path`, status 200; empty otherwise.
-    std::string get(const std::string& path);
-    /// The value of a metric, with its labels as they stand; -1 where there is none.
-    double metric(const std::string& name);
+    std::string get(const std::string& path) { return http_get(m_http, path); }
+    double metric(const std::string& name) { return tower_metric(m_http, name); }
 
     [[nodiscard]] const channel::NodeId& id() const { return m_id; }
     [[nodiscard]] const channel::Address& account() const { return m_account; }

@@ -227,3 +227,69 @@ TEST_CASE("tower service: nothing is answered before Hello, nor to another chain
     CHECK(rules == std::vector<Rule>{Rule::unexpected_message, Rule::wrong_chain});
     CHECK(tower_totals(shop.run->store.reader()).clients == 0);
 }
+
+namespace {
+
+BackupStore copy_of(std::uint8_t slot, std::uint64_t number) {
+    BackupStore out;
+    out.slot.data[0] = slot;
+    out.number = number;
+    out.blob.assign(3, slot);
+    return out;
+}
+
+BackupItems page(std::initializer_list<BackupStore> items, bool more) {
+    BackupItems out;
+    for (const BackupStore& item : items) out.items.push_back(item);
+    out.more = more;
+    return out;
+}
+
+std::vector<std::pair<int, std::uint64_t>> slots(const BackupItems& items) {
+    std::vector<std::pair<int, std::uint64_t>> out;
+    for (const BackupStore& item : items.items) out.emplace_back(item.slot.data[0], item.number);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("two keepers of one client's backups: one page of both, newest of each slot, none skipped") {
+    using Slots = std::vector<std::pair<int, std::uint64_t>>;
+    CHECK(slots(merge_backups({}, {})).empty());
+    CHECK_FALSE(merge_backups({}, {}).more);
+    const BackupItems both = merge_backups(page({copy_of(2, 9), copy_of(5, 1)}, false), page({copy_of(1, 4), copy_of(2, 8), copy_of(5, 3)}, false));
+    CHECK(slots(both) == Slots{{1, 4}, {2, 9}, {5, 3}});
+    CHECK_FALSE(both.more);
+    // One goes on beyond slot 3: what the other has behind it must wait for the next page.
+    const BackupItems partly = merge_backups(page({copy_of(3, 1)}, true), page({copy_of(2, 1), copy_of(4, 1)}, false));
+    CHECK(slots(partly) == Slots{{2, 1}, {3, 1}});
+    CHECK(partly.more);
+    // Everything that is asked for page by page comes, whatever the pages.
+    std::map<int, std::uint64_t> wanted;
+    std::vector<BackupStore> a, b;
+    for (std::uint8_t slot = 1; slot <= 40; ++slot) {
+        if (slot % 3 != 0) a.push_back(copy_of(slot, 1));
+        if (slot % 2 == 0) b.push_back(copy_of(slot, 2));
+        if (slot % 3 != 0 || slot % 2 == 0) wanted[slot] = slot % 2 == 0 ? 2 : 1;
+    }
+    const auto page_after = [](const std::vector<BackupStore>& all, const Locator& after) {
+        BackupItems out;
+        for (const BackupStore& item : all) {
+            if (!(after < item.slot)) continue;
+            out.more = out.items.size() == kMaxBackupsPerMessage;
+            if (out.more) break;
+            out.items.push_back(item);
+        }
+        return out;
+    };
+    std::map<int, std::uint64_t> got;
+    BackupItems next;
+    Locator after;
+    do {
+        next = merge_backups(page_after(a, after), page_after(b, after));
+        CHECK(next.items.size() <= kMaxBackupsPerMessage);
+        for (const auto& [slot, number] : slots(next)) CHECK(got.emplace(slot, number).second);
+        if (!next.items.empty()) after = next.items.back().slot;
+    } while (next.more);
+    CHECK(got == wanted);
+}
