@@ -38,7 +38,10 @@ Fault find_business(const Turn& turn, const Update& update) {
 }
 
 /// Neither far ahead of our clock nor far behind it: a leader that could put its time back would choose which funding rate counts for how long.
-bool time_in_band(const Context& context, std::uint64_t timestamp_ms) {
+/// The time of the newest state itself always is: what both have signed may lie ahead of clocks that were put right since, and for as long as
+/// they need to catch up no time passes in the channel.
+bool time_in_band(const Context& context, std::uint64_t timestamp_ms, std::uint64_t last_ms) {
+    if (timestamp_ms == last_ms && timestamp_ms > context.now_ms) return true;
     const std::uint64_t now = context.now_ms;
     const std::uint64_t skew = context.max_clock_skew_ms;
     return timestamp_ms > now ? timestamp_ms - now <= skew : now - timestamp_ms <= 2 * skew;
@@ -47,7 +50,7 @@ bool time_in_band(const Context& context, std::uint64_t timestamp_ms) {
 Fault apply_update(const Turn& turn, PendingUpdate& pending, const std::vector<Rule>& verdicts) {
     const Update& update = pending.update;
     const Channel& channel = turn.channel;
-    if (!time_in_band(turn.context, update.timestamp_ms)) return {kMaxOpsPerUpdate, Rule::timestamp_out_of_band};
+    if (!time_in_band(turn.context, update.timestamp_ms, pending.after.timestamp_ms)) return {kMaxOpsPerUpdate, Rule::timestamp_out_of_band};
     const Rule begun = begin_update(turn.context, channel, pending.after, update.version, update.timestamp_ms);
     if (begun != Rule::none) return {kMaxOpsPerUpdate, begun};
     const OpScope scope{turn.context, channel, update.timestamp_ms};
