@@ -97,14 +97,25 @@ void World::forsake(Line& line) {
     note("forsaken in flight");
     line.ending = true;
     for (std::uint64_t i = m_aim.between(1, 6); i > 0; --i) pay(line, leader);
-    m_queue.after(m_aim.between(1, 120), [this, leader, follower, id = line.id] {
-        if (!m_active || must_be_calm() || !node(leader).running() || !node(follower).running()) return;
-        m_trace.line(node(leader).name(), "dies in flight");
-        m_down.insert(leader);
-        node(leader).crash();
-        m_queue.after(m_aim.between(1'000, 60'000), [this, leader] { restart(leader); });
-        node(follower).node().force_close(id, fresh_ref("force"), [](const auto&) {});
-    });
+    invoice(line, leader);  // the follower knows the preimage of a lock that may be in its newest state
+    // At any moment, or once the follower's newest state has a lock.
+    const int looks = m_aim.chance(500) ? 0 : 2'000;
+    m_queue.after(m_aim.between(1, 120),
+                  [this, leader, follower, id = line.id, looks] { strike(leader, follower, id, looks); });
+}
+
+void World::strike(std::size_t leader, std::size_t follower, const ChannelId& id, int looks) {
+    if (!m_active || must_be_calm() || !node(leader).running() || !node(follower).running()) return;
+    const channel::Channel* c = channel_at(follower, id);
+    if (looks > 0 && c != nullptr && c->agreed.state.locks.empty()) {
+        m_queue.after(1, [=, this] { strike(leader, follower, id, looks - 1); });
+        return;
+    }
+    m_trace.line(node(leader).name(), "dies in flight");
+    m_down.insert(leader);
+    node(leader).crash();
+    m_queue.after(m_aim.between(1'000, 60'000), [this, leader] { restart(leader); });
+    node(follower).node().force_close(id, fresh_ref("force"), [](const auto&) {});
 }
 
 /// Nearly all is withdrawn, and paid away before that is mined.

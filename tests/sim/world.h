@@ -132,6 +132,7 @@ class World {
     void besiege(std::uint64_t end_ms);
     [[nodiscard]] bool besieged() const;
     void forsake(Line& line);
+    void strike(std::size_t leader, std::size_t follower, const ChannelId& id, int looks);
     void spend_twice(Line& line, std::size_t who);
     void deposit_and_die(Line& line, std::size_t who);
     void fall_silent();
