@@ -4,6 +4,7 @@
 #include "daemon/node/peer_manager.h"
 #include "daemon/node/tower_client.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/store/failpoint.h"
 #include "daemon/tower/node_tower.h"
 
 namespace hedgerow::daemon {
@@ -161,6 +162,7 @@ void BackupCopies::on_message(const NodeId& peer, const channel::BackupStore& ba
     const auto outcome = std::make_shared<Rule>(Rule::none);
     m_parts.outbox.persist([outcome, peer, backup, quota](Database& db) {
         *outcome = store_peer_backup(db, peer, backup, quota);
+        failpoint("backup.copy");
     });
     m_parts.outbox.when_durable([this, outcome, peer, refuse, backup] {
         // Beyond what its channels with us entitle it to, it is the tower's client; what it forgets may be there.

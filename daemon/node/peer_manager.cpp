@@ -124,7 +124,10 @@ std::uint64_t PeerManager::session(const NodeId& peer) const {
 }
 
 void PeerManager::send_now(const NodeId& peer, std::uint64_t session, const channel::PeerMessage& message) {
+    const std::string_view name = kMessageNames[message.index()];
+    failpoint("send", name);
     send_bytes(peer, session, channel::wire_encode(message));
+    failpoint("sent", name);
 }
 
 void PeerManager::send_bytes(const NodeId& peer, std::uint64_t session, channel::Bytes frame) {

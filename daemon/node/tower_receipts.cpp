@@ -1,6 +1,7 @@
 #include "channel/codec/wire.h"
 #include "channel/crypto/keccak.h"
 #include "daemon/node/tower_client.h"
+#include "daemon/store/failpoint.h"
 #include "daemon/tower/appointment.h"
 #include "wallet/keys/node_identity.h"
 
@@ -41,7 +42,10 @@ bool TowerClient::follows(const PromiseRow& kept, const TowerReceipt& receipt) {
 void TowerClient::persist(const Record& record, const Bytes& appointment) {
     PromiseRow row = record.kept;
     row.appointment = appointment;
-    m_parts.outbox.persist([row = std::move(row)](Database& db) { put_promise(db, row); });
+    m_parts.outbox.persist([row = std::move(row)](Database& db) {
+        put_promise(db, row);
+        failpoint("tower_client.receipt");
+    });
 }
 
 void TowerClient::keep(Record& record, const TowerReceipt& receipt, const Bytes& appointment) {

@@ -29,12 +29,22 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "sent.Update", "send.Ack", "sent.Ack", "send.Reject", "sent.Reject", "send.Reestablish", "sent.Reestablish",
     "send.WithdrawSignature", "sent.WithdrawSignature", "send.CloseSignature", "sent.CloseSignature", "send.HandOver",
     "sent.HandOver", "send.QuoteRequest", "sent.QuoteRequest", "send.Quote", "sent.Quote", "send.QuoteRefuse",
-    "sent.QuoteRefuse", "send.StreamQuote", "sent.StreamQuote", "send.PeerError", "sent.PeerError",
+    "sent.QuoteRefuse", "send.StreamQuote", "sent.StreamQuote", "send.PeerError", "sent.PeerError", "send.TowerStore",
+    "sent.TowerStore", "send.TowerReceipt", "sent.TowerReceipt", "send.TowerRefuse", "sent.TowerRefuse",
+    "send.TowerFetch", "sent.TowerFetch", "send.TowerRecord", "sent.TowerRecord", "send.TowerEnd", "sent.TowerEnd",
+    "send.BackupStore", "sent.BackupStore", "send.BackupStored", "sent.BackupStored", "send.BackupFetch",
+    "sent.BackupFetch", "send.BackupItems", "sent.BackupItems",
+    // In the transaction: a tower's record with its receipt, its copy of a backup, an event of a dispute, the cursor
+    // behind it, and what is dropped when a dispute is over; durable, and not yet looked at: what a challenge calls for.
+    "tower.record", "tower.backup", "tower.event", "tower.cursor", "tower.forget", "tower.before_answer",
+    // In the transaction: a tower's receipt at its client; a copy that a node keeps for its channel's peer.
+    "tower_client.receipt", "backup.copy",
     // A job of the transaction manager: stored and not broadcast; the chain node has it and we have not heard.
     "tx.stored.approve", "tx.broadcast.approve", "tx.stored.open", "tx.broadcast.open", "tx.stored.ref",
     "tx.broadcast.ref", "tx.stored.withdraw", "tx.broadcast.withdraw", "tx.stored.close", "tx.broadcast.close",
     "tx.stored.challenge", "tx.broadcast.challenge", "tx.stored.respond", "tx.broadcast.respond", "tx.stored.attest",
-    "tx.broadcast.attest", "tx.stored.settle", "tx.broadcast.settle",
+    "tx.broadcast.attest", "tx.stored.settle", "tx.broadcast.settle", "tx.stored.reveal", "tx.broadcast.reveal",
+    "tx.stored.claim", "tx.broadcast.claim",
 });
 
 [[nodiscard]] constexpr bool is_failpoint(std::string_view name) {

@@ -1,6 +1,7 @@
 #include "daemon/tower/tower_service.h"
 
 #include "daemon/node/peer_manager.h"
+#include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
 
@@ -42,7 +43,10 @@ void TowerService::change(const NodeId& client, const channel::Locator& locator,
     m_in_flight += bytes;
     const auto outcome = std::make_shared<StoreOutcome>();
     m_parts.outbox.persist(
-        [outcome, judge = std::move(judge), maker = maker()](Database& db) { *outcome = judge(db, maker); });
+        [outcome, judge = std::move(judge), maker = maker()](Database& db) {
+            *outcome = judge(db, maker);
+            failpoint("tower.record");
+        });
     answer_later(client, [this, outcome, client, locator, version, bytes, counter] {
         m_in_flight -= bytes;
         return answer(*outcome, client, locator, version, counter);
@@ -87,6 +91,7 @@ void TowerService::on_message(const NodeId& client, const channel::BackupStore& 
     m_in_flight += backup.blob.size();
     m_parts.outbox.persist([kept, rule, client, free = m_free, now_ms = m_parts.now_ms](Database& db) {
         *rule = store_backup(db, client, *kept, free, now_ms);
+        failpoint("tower.backup");
     });
     answer_later(client, [this, kept, rule]() -> PeerMessage {
         m_in_flight -= kept->blob.size();

@@ -5,6 +5,7 @@
 #include "channel/crypto/keccak.h"
 #include "daemon/node/tx_service.h"
 #include "daemon/store/channel_store.h"
+#include "daemon/store/failpoint.h"
 
 namespace hedgerow::daemon {
 
@@ -70,8 +71,10 @@ void TowerWatcher::take(const ChainBatch& batch) {
     }
     note_sync(batch.synced);
     if (batch.inputs.empty()) return;
-    m_parts.outbox.persist(
-        [text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
+    m_parts.outbox.persist([text = write_cursor(batch.cursor)](Database& db) {
+        put_meta(db, "chain_cursor", channel::as_bytes(text));
+        failpoint("tower.cursor");
+    });
 }
 
 void TowerWatcher::note_sync(bool synced) {
@@ -100,6 +103,7 @@ void TowerWatcher::challenged(const wallet::Challenged& event, const ChainEvent&
     m_parts.outbox.persist([row, recorded](Database& db) {
         put_dispute(db, row);
         put_recorded(db, row.channel, recorded);
+        failpoint("tower.event");
     });
     const auto known = m_cases.find(row.channel);
     if (known == m_cases.end()) return open_case(row);
@@ -119,7 +123,10 @@ void TowerWatcher::confirmed(const ChainEvent& event) {
 
 /// Over, and too deep to come back.
 void TowerWatcher::forget(const ChannelId& id) {
-    m_parts.outbox.persist([id](Database& db) { drop_dispute(db, id); });
+    m_parts.outbox.persist([id](Database& db) {
+        drop_dispute(db, id);
+        failpoint("tower.forget");
+    });
     if (m_cases.erase(id) == 0) return;
     LOG_INFO("dispute over", {"channel", id});
     m_enforcer.finished(id);
@@ -159,6 +166,7 @@ void TowerWatcher::reload(Case& open) {
     m_parts.outbox.when_durable([this, events, id = open.row.channel, number = open.number] {
         Case* now = find(id, number);
         if (now == nullptr) return;
+        failpoint("tower.before_answer");
         now->events = std::move(*events);
         now->looked_height = 0;
         if (now->loaded) return answer(*now);

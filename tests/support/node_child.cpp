@@ -229,11 +229,18 @@ void command(Node& node, const std::string& line) {
     } else if (verb == "tower") {
         node.add_tower(a, [](const Result<TowerInfo>& result) { say_result(result, "added"); });
     } else if (verb == "held") {
-        // "<version> <broken> <refused>" at the first tower.
+        // "<version> <broken> <refused>" at the first tower, of the channel that is named, or else the one; version 0
+        // where that has ended.
         const auto towers = node.towers();
-        if (towers.empty() || towers[0].channels.empty()) return say("none");
-        const TowerChannelInfo& c = towers[0].channels[0];
-        say(fmt::format("{} {} {}", c.promise ? c.promise->version : 0, c.broken ? 1 : 0, rule_name(c.refused)));
+        const Channel* channel = the_channel(node);
+        if (towers.empty() || channel == nullptr) return say("none");
+        const auto id = a.empty() ? channel->id : *fixed_from_hex<ChannelId>(a);
+        for (const TowerChannelInfo& c : towers[0].channels) {
+            if (c.channel != id) continue;
+            const std::uint64_t version = c.promise && !c.ended ? c.promise->version : 0;
+            return say(fmt::format("{} {} {}", version, c.broken ? 1 : 0, rule_name(c.refused)));
+        }
+        say("none");
     } else if (verb == "stop") {
         node.stop();
     } else {

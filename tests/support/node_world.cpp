@@ -52,7 +52,7 @@ TestNode::TestNode(World& world, std::string name, std::uint16_t port)
     start();
 }
 
-void TestNode::start() {
+void TestNode::start(const std::string& failpoint) {
     std::vector<std::string> arguments{NODE_CHILD,
                                        (m_world.directory / m_name).string(),
                                        m_world.anvil.url(),
@@ -60,7 +60,9 @@ void TestNode::start() {
                                        checksum_address(m_world.token),
                                        std::to_string(m_port)};
     if (!m_phrase.empty()) arguments.push_back(m_phrase);
-    m_process = std::make_unique<ChildProcess>(arguments);
+    ChildOptions child;
+    if (!failpoint.empty()) child.environment = {{"HEDGEROW_FAILPOINT", failpoint}};
+    m_process = std::make_unique<ChildProcess>(arguments, child);
     if (m_process->read() != "ready") throw std::runtime_error(m_name + " does not start");
     std::istringstream in(ask("info"));
     std::string account;

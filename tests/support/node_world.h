@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -45,7 +46,10 @@ class TestNode {
   public:
     TestNode(World& world, std::string name, std::uint16_t port);
 
-    void start();
+    /// `failpoint`: where it is to end as in a power cut ("sent.Ack:1"), empty for nowhere.
+    void start(const std::string& failpoint = {});
+    /// The exit code where it has ended by itself, once.
+    [[nodiscard]] std::optional<int> ended() { return m_process->ended(); }
     void kill() { m_process->kill(); }
     /// Everything but the phrase is lost.
     void lose_disk();

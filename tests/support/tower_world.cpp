@@ -65,9 +65,9 @@ std::vector<std::string> TowerProcess::arguments(const std::vector<std::string>&
 }
 
 void TowerProcess::start(const std::string& failpoint) {
-    if (!failpoint.empty()) ::setenv("HEDGEROW_FAILPOINT", failpoint.c_str(), 1);
-    m_process = std::make_unique<ChildProcess>(arguments({"run"}));
-    ::unsetenv("HEDGEROW_FAILPOINT");
+    ChildOptions child;
+    if (!failpoint.empty()) child.environment = {{"HEDGEROW_FAILPOINT", failpoint}};
+    m_process = std::make_unique<ChildProcess>(arguments({"run"}), child);
     const std::string uri = value_of(m_process->read(), "uri");
     m_port = static_cast<std::uint16_t>(std::stoul(uri.substr(uri.rfind(':') + 1)));
     m_http = value_of(m_process->read(), "http");

@@ -24,6 +24,8 @@ class TowerProcess {
     void kill() { m_process->kill(); }
     /// Waits until it ends by itself; the exit code.
     int wait() { return m_process->wait(); }
+    /// The exit code where it has ended by itself, once.
+    [[nodiscard]] std::optional<int> ended() { return m_process->ended(); }
     int stop();
     /// Runs `hedgerow-tower COMMAND --datadir ...` to its end; the exit code.
     int command(const std::vector<std::string>& arguments);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "daemon/store/failpoint.h"
+#include "tests/functional/crash/tower_walk.h"
 #include "tests/functional/crash/walker.h"
 
 /// kill -9 at every persistence boundary (daemon/store/failpoint.h), on either side of a channel.
@@ -88,7 +89,7 @@ TEST_SUITE_END();
 
 TEST_SUITE_BEGIN("disk");
 TEST_CASE("every failpoint of the table is walked somewhere") {
-    const auto walked = joined({leader_points(), follower_points(), kElsewhere});
+    const auto walked = joined({leader_points(), follower_points(), tower_points(), tower_client_points(), dispute_points(), kElsewhere});
     for (const std::string_view name : daemon::kFailpoints) {
         CAPTURE(name);
         CHECK(std::count(walked.begin(), walked.end(), name) > 0);

@@ -84,7 +84,8 @@ void die_at(Daemon& node, const std::string& point) {
 
 }  // namespace
 
-TEST_CASE("a node with --tower defeats a cheat in others' channel, killed in the dispute, while its own channel goes on") {
+TEST_CASE(
+    "a node with --tower defeats a cheat in others' channel, killed in the dispute, while its own channel goes on") {
     auto anvil = Anvil::start();
     if (!anvil) return;
     Pair pair(std::move(*anvil));
@@ -108,7 +109,8 @@ TEST_CASE("a node with --tower defeats a cheat in others' channel, killed in the
     bob.pay(id, "320");
     wait_same(alice, bob, id);
     const std::uint64_t newest = alice.version(id);
-    until("carol holds the newest", [&] { return held(alice, id) == newest; }, 120'000);
+    until(
+        "carol holds the newest", [&] { return held(alice, id) == newest; }, 120'000);
     CHECK(tower_metric(tower_url(carol), "appointments{kib=\"4\"}") == 1);
     const auto [code, line] = operate(carol, {"clients"});
     CHECK(code == 0);
@@ -121,7 +123,8 @@ TEST_CASE("a node with --tower defeats a cheat in others' channel, killed in the
     carol.kill();
     REQUIRE(world.succeeded(world.post_challenge(old, Party::B)));
     // Both of its stores have their commits on the way.
-    for (const char* point : {"store.before_commit:2", "store.after_commit:2", "store.before_commit:3", "store.after_commit:3", "tx.stored.respond:1"})
+    for (const char* point : {"store.before_commit:2", "store.after_commit:2", "store.before_commit:3",
+                              "store.after_commit:3", "tx.stored.respond:1"})
         die_at(carol, point);
     CHECK(world.dispute(id).version == old.state.version);
     carol.start();
