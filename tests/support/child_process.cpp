@@ -39,8 +39,11 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const Chil
     std::vector<char*> argv;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
+    // Who writes to a child that has died hears it from write(), and lives.
+    std::signal(SIGPIPE, SIG_IGN);
     m_pid = ::fork();
     if (m_pid == 0) {
+        std::signal(SIGPIPE, SIG_DFL);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::dup2(in[0], 0);
         ::dup2(out[1], 1);

@@ -294,6 +294,12 @@ void walk(Walk::Victim victim, const std::deque<std::string>& points) {
 
 TEST_SUITE_BEGIN("tower");
 
+TEST_CASE("a child that has died refuses what is written to it, and does not take the test with it") {
+    ChildProcess child({"/bin/true"});
+    CHECK(child.wait() == 0);
+    CHECK_THROWS_AS(child.write("anybody there?"), std::runtime_error);
+}
+
 TEST_CASE("the tower dies at every failpoint: no promise is broken, every cheat is answered") {
     walk(Walk::Victim::tower, tower_points());
 }
