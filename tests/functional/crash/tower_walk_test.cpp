@@ -41,8 +41,8 @@ namespace {
 
 constexpr int kStepMs = 60'000;
 constexpr std::uint64_t kLockS = 300;
-constexpr int kMaxLivesWithoutDeath = 3;
-constexpr Int128 kFine = kUsdc;  ///< stalePenalty of node_child
+constexpr int kMaxLivesWithoutDeath = 6;  ///< some points wait for a copy, of which there is one every ten seconds
+constexpr Int128 kFine = kUsdc;           ///< stalePenalty of node_child
 
 std::pair<Preimage, LockHash> test_preimage(std::uint8_t number) {
     Preimage preimage;
@@ -160,7 +160,9 @@ struct Walk {
         id = exported_after_first_payment();
     }
 
+    /// Behind the first copies of the channel, so that both sides owe each other newer ones at their next link.
     ChannelId exported_after_first_payment() {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2'500));
         REQUIRE(bob.ask(fmt::format("payref 1000000 {}", ref("first"))).starts_with("done"));
         wait_equal(alice, bob);
         return exported(bob).id;
