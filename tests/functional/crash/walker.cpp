@@ -282,12 +282,23 @@ void Walker::back_up(Life& life) {
     if (std::filesystem::exists(path + ".partial")) throw std::runtime_error("a partial backup was left beside a whole one");
 }
 
+/// What the other side does as well, and whoever looks first does alone: the victim passes it for certain only where
+/// the other one sleeps until the channel has ended. In every other life both are awake.
+bool Walker::armed_at_a_race() {
+    const std::lock_guard lock(m_mutex);
+    if (m_points.empty()) return false;
+    const std::string& point = m_points.front();
+    return point.find(".attest") != std::string::npos || point.find(".settle") != std::string::npos;
+}
+
 void Walker::end(Life& life) {
+    const bool alone = life.end != End::together && armed_at_a_race();
     switch (life.end) {
         case End::together:
             close(life, m_victim);
             break;
         case End::forced:
+            if (alone) other().pause();
             retry("force close", [&] {
                 const std::string name = m_victim.refusal("channel_close", with(by_id(life.id), {{"force", true}}));
                 if (!name.empty() && name != "channel_disputed" && name != "channel_final") throw std::runtime_error(name);
@@ -297,6 +308,12 @@ void Walker::end(Life& life) {
             stale(life);
             break;
     }
+    if (alone) {
+        retry("settled by one side alone", [&] {
+            if (!m_world.holdings(life.id, m_world.token).is_final) throw std::runtime_error("not settled");
+        });
+    }
+    if (alone || life.end == End::stale) other().resume();
     for (Daemon* node : {&m_alice, &m_bob}) {
         retry("closed", [&] {
             const std::string status = node->status(life.id);
@@ -312,7 +329,7 @@ void Walker::close(Life& life, Daemon& by) {
     });
 }
 
-/// The other side takes an old state to the chain; the victim answers with the newest.
+/// The other side takes an old state to the chain; the victim answers with the newest. The other one stays asleep.
 void Walker::stale(Life& life) {
     const Party cheat = &other() == &m_alice ? Party::A : Party::B;
     other().pause();  // or its node, which means well, would answer for the victim
@@ -320,7 +337,6 @@ void Walker::stale(Life& life) {
     retry("the answer", [&] {
         if (m_world.dispute(life.id).version <= life.old.state.version) throw std::runtime_error("not answered");
     });
-    other().resume();
 }
 
 // --- what must hold ----------------------------------------------------------------------------------------------------------

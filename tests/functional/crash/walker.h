@@ -61,6 +61,7 @@ class Walker {
     void back_up(Life& life);
     void end(Life& life);
     void close(Life& life, Daemon& by);
+    [[nodiscard]] bool armed_at_a_race();
     void stale(Life& life);
 
     // What must hold.
