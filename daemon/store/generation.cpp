@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kMagic = "hedgerow-generation ";
 constexpr std::size_t kIdDigits = 64;
 constexpr std::size_t kNumberDigits = 20;
+constexpr std::int64_t kCommitsPerFlush = 256;
 
 struct GenerationNote {
     channel::Hash database_id;
@@ -81,10 +82,11 @@ void Database::check_generation(bool fresh, const DatabaseOptions& options) {
 }
 
 // Not flushed at every commit: after kill -9 the kernel still has it, and after a power cut an older number only makes
-// the check weaker, never wrong.
+// the check weaker, never wrong. How much weaker is bounded: by so many commits.
 void Database::write_generation_file() {
     const std::string text = format_note({m_database_id, m_generation});
     m_generation_file->write_at(0, channel::as_bytes(text));
+    if (m_generation % kCommitsPerFlush == 0) m_generation_file->sync();
 }
 
 }  // namespace hedgerow::daemon

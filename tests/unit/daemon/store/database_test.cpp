@@ -10,6 +10,7 @@
 #include <fstream>
 #include <vector>
 
+#include "daemon/store/file_system.h"
 #include "tests/unit/daemon/store/temp_dir.h"
 
 using namespace hedgerow::daemon;
@@ -255,6 +256,61 @@ TEST_CASE("store: an older copy swapped in is stale, unless the operator accepts
     }
     Database database(options_for(dir));  // accepted once, agreed from then on
     CHECK_FALSE(database.accepted_stale());
+}
+
+/// The real disk, which counts how often the generation file is flushed.
+class FlushCounter final : public FileSystem {
+  public:
+    int flushes = 0;
+
+    const char* vfs() const override { return real_files().vfs(); }
+    std::unique_ptr<OpenFile> open(const std::filesystem::path& path, Open how) override {
+        auto file = real_files().open(path, how);
+        if (path.extension() != ".generation") return file;
+        return std::make_unique<Counted>(*this, std::move(file));
+    }
+    void rename(const std::filesystem::path& from, const std::filesystem::path& to, bool replace) override {
+        real_files().rename(from, to, replace);
+    }
+    void remove(const std::filesystem::path& path) noexcept override { real_files().remove(path); }
+    void sync_directory(const std::filesystem::path& directory) override { real_files().sync_directory(directory); }
+
+  private:
+    class Counted final : public OpenFile {
+      public:
+        Counted(FlushCounter& counter, std::unique_ptr<OpenFile> file)
+            : m_counter(counter), m_file(std::move(file)) {}
+        std::size_t read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+            return m_file->read_at(offset, out);
+        }
+        void write_at(std::uint64_t offset, hedgerow::channel::ByteView bytes) override {
+            m_file->write_at(offset, bytes);
+        }
+        void truncate(std::uint64_t size) override { m_file->truncate(size); }
+        std::uint64_t size() override { return m_file->size(); }
+        void sync() override {
+            ++m_counter.flushes;
+            m_file->sync();
+        }
+        bool lock() override { return m_file->lock(); }
+
+      private:
+        FlushCounter& m_counter;
+        std::unique_ptr<OpenFile> m_file;
+    };
+};
+
+TEST_CASE("store: a power cut takes back a bounded number of generations: the side file is flushed as commits go on") {
+    const TempDir dir;
+    FlushCounter disk;
+    auto options = options_for(dir);
+    options.files = &disk;
+    Database database(options);
+    const int at_opening = disk.flushes;
+    for (int i = 0; i < 100; ++i) insert(database, "x");
+    CHECK(disk.flushes == at_opening);  // not with each
+    for (int i = 0; i < 1'000; ++i) insert(database, "x");
+    CHECK(disk.flushes - at_opening == 4);
 }
 
 TEST_CASE("store: a lost, foreign or malformed generation file and a deleted database are stale") {
