@@ -33,6 +33,12 @@ Json assets_json(const Node& node, const Channel& channel) {
     return out;
 }
 
+/// What the chain has decided about it (spec 3.4): nothing yet, that it pays, or that it never will.
+const char* lock_state(const Context& context, const Lock& lock) {
+    if (registered_in_time(context, lock)) return "executed";
+    return context.confirmed_chain_time_s >= lock.expiry ? "expired" : "pending";
+}
+
 Json locks_json(const Node& node, const Channel& channel) {
     Json out = Json::array();
     for (const LockEntry& entry : channel.agreed.state.locks) {
@@ -41,7 +47,8 @@ Json locks_json(const Node& node, const Channel& channel) {
         out.push_back({{"hash", to_hex(lock.hash)},
                        {"asset", asset_symbol(node, channel, lock.asset)},
                        {"amount", amount_text(ours, channel.terms.assets[lock.asset].decimals)},
-                       {"expiry", lock.expiry * 1000}});
+                       {"expiry", lock.expiry * 1000},
+                       {"state", lock_state(node.context(), lock)}});
     }
     return out;
 }

@@ -26,7 +26,10 @@ std::uint64_t reveal_due_s(std::uint64_t expiry_s, std::uint64_t noticed_s) {
 }
 
 LockStep next_lock_step(const LockFacts& f) {
-    if (!f.pays_us) return f.confirmed_s >= f.lock.expiry && !f.registered_in_time ? LockStep::cancel : LockStep::wait;
+    if (!f.pays_us) {
+        if (f.confirmed_s < f.lock.expiry || f.registered_in_time) return LockStep::wait;
+        return f.unanswered_ms > f.patience_ms ? LockStep::challenge : LockStep::cancel;
+    }
     if (!f.preimage_known) return LockStep::wait;
     if (f.registered_in_time) return f.unanswered_ms > f.patience_ms ? LockStep::challenge : LockStep::fulfil;
     if (f.registered || f.now_s >= f.lock.expiry) return LockStep::wait;
@@ -64,13 +67,25 @@ void LockWatch::look(const Channel& channel, const Lock& lock, Watched& watched)
         watched.preimage = find_preimage(m_parts.reader, lock.hash);
     }
     facts.preimage_known = watched.preimage.has_value();
-    facts.patience_ms = 3ULL * channel.agreed.state.risk.ack_timeout_ms;
-    // Silence is the payer's only while it is there: what is executed on chain can wait.
-    const bool owed = facts.registered_in_time && channel.connected && channel.status == Status::open;
+    measure(channel, watched, facts);
+    perform(next_lock_step(facts), channel, lock, watched);
+}
+
+/// Silence is the other side's only while it is there, and we would sign ourselves: what the chain has decided can wait.
+void LockWatch::measure(const Channel& channel, Watched& watched, LockFacts& facts) {
+    const std::uint64_t polite_ms = 3ULL * channel.agreed.state.risk.ack_timeout_ms;
+    facts.patience_ms = facts.pays_us ? polite_ms : std::max(polite_ms, kCancelPatienceMs);
+    const bool decided =
+        facts.pays_us ? facts.registered_in_time : facts.confirmed_s >= facts.lock.expiry && !facts.registered_in_time;
+    const bool owed = decided && channel.connected && channel.status == Status::open && !m_parts.halted;
     if (!owed) watched.unanswered_since_ms = 0;
     if (owed && watched.unanswered_since_ms == 0) watched.unanswered_since_ms = m_parts.steady_ms;
     if (owed) facts.unanswered_ms = m_parts.steady_ms - watched.unanswered_since_ms;
-    perform(next_lock_step(facts), channel, lock, watched);
+    if (facts.unanswered_ms > polite_ms && !std::exchange(watched.warned, true)) {
+        LOG_WARN(facts.pays_us ? "the payer leaves an executed lock unsigned"
+                               : "the payee leaves the cancellation of an expired lock unsigned",
+                 {"channel", channel.id}, {"lock", facts.lock.hash}, {"expiry", facts.lock.expiry});
+    }
 }
 
 void LockWatch::perform(LockStep step, const Channel& channel, const Lock& lock, Watched& watched) {
@@ -85,7 +100,7 @@ void LockWatch::perform(LockStep step, const Channel& channel, const Lock& lock,
             return propose(channel, lock, channel::CancelOp{lock.hash}, watched);
         case LockStep::challenge:
             if (channel.status != Status::open) return;
-            LOG_ERROR("the payer does not sign an executed lock: closing on chain", {"channel", channel.id},
+            LOG_ERROR("the other side does not sign what became of a lock: closing on chain", {"channel", channel.id},
                       {"lock", lock.hash});
             return m_parts.channels->feed(channel.id, channel::ForceClose{});
     }

@@ -11,8 +11,8 @@ enum class LockStep : std::uint8_t {
     wait,
     reveal,     ///< register its preimage on chain, while that still executes it
     fulfil,     ///< it is executed, on chain as well: have the payer sign that
-    challenge,  ///< the payer does not
-    cancel,     ///< it has expired and was not executed: our money is free again
+    cancel,     ///< it has expired and was not executed: have the payee sign that our money is free again
+    challenge,  ///< the other side, connected, does not sign what it owes
 };
 
 struct LockFacts {
@@ -24,7 +24,7 @@ struct LockFacts {
     std::uint64_t noticed_s = 0;      ///< since when we know that it is open
     std::uint64_t now_s = 0;          ///< the later of our clock's and the chain's
     std::uint64_t confirmed_s = 0;    ///< of the newest confirmed block
-    std::uint64_t unanswered_ms = 0;  ///< how long the payer, connected, has left a fulfilment unsigned that it owes
+    std::uint64_t unanswered_ms = 0;  ///< how long the other side, connected, has left unsigned what it owes
     std::uint64_t patience_ms = 0;    ///< how long that may take
 };
 [[nodiscard]] LockStep next_lock_step(const LockFacts& facts);
@@ -34,6 +34,9 @@ struct LockFacts {
 
 inline constexpr std::uint64_t kRevealMarginS = 600;  ///< room for a transaction on a congested chain
 inline constexpr std::uint64_t kRevealPatienceS = 5;
+/// How long a payee may leave a due cancellation unsigned. Nothing is at risk meanwhile but the use of the money, and an
+/// honest payee may count blocks as confirmed much later than we do, or be halted by its operator.
+inline constexpr std::uint64_t kCancelPatienceMs = 3'600'000;
 
 /// Watches the locks of every channel, so that neither side loses money to one that refuses, or is gone, when a lock
 /// expires. The jobs' names are the preimages', and what it goes by is in the store, so a restart changes nothing.
@@ -50,6 +53,7 @@ class LockWatch {
         std::uint64_t look_ms = 0;  ///< when to look for the preimage in the store
         std::optional<channel::Preimage> preimage;
         std::uint64_t unanswered_since_ms = 0;
+        bool warned = false;  ///< that it is unanswered
         bool revealing = false;      ///< said in the log
         bool under_way = false;      ///< an op of ours about it
         std::uint64_t again_ms = 0;  ///< after a refusal
@@ -59,6 +63,7 @@ class LockWatch {
     void look(const channel::Channel& channel, const channel::Lock& lock, Watched& watched);
     void perform(LockStep step, const channel::Channel& channel, const channel::Lock& lock, Watched& watched);
     void reveal(const channel::Lock& lock, const channel::Preimage& preimage, Watched& watched);
+    void measure(const channel::Channel& channel, Watched& watched, LockFacts& facts);
     void propose(const channel::Channel& channel, const channel::Lock& lock, const channel::Op& op, Watched& watched);
 
     NodeParts& m_parts;

@@ -29,6 +29,8 @@ Schema lock_shape() {
         required("asset", asset_name(), "symbol or token address"),
         required("amount", signed_amount(), "negative: this node pays"),
         required("expiry", timestamp(), "Unix milliseconds"),
+        optional("state", one_of({"pending", "executed", "expired"}),
+                 "what the chain has decided; executed or expired ones wait for the other side's signature only"),
     });
 }
 

@@ -73,6 +73,11 @@ TEST_CASE(
     for (const std::uint64_t confirmed : {kExpiry, kExpiry + 1}) {
         f.confirmed_s = confirmed;
         f.registered_in_time = false;
+        f.unanswered_ms = f.patience_ms;
+        CHECK(daemon::next_lock_step(f) == LockStep::cancel);
+        f.unanswered_ms = f.patience_ms + 1;  // the payee, connected, does not sign it
+        CHECK(daemon::next_lock_step(f) == LockStep::challenge);
+        f.unanswered_ms = 0;
         CHECK(daemon::next_lock_step(f) == LockStep::cancel);
         f.registered = true;  // too late
         CHECK(daemon::next_lock_step(f) == LockStep::cancel);
