@@ -2,6 +2,8 @@
 
 #include "channel/crypto/signature.h"
 #include "daemon/api/format.h"
+#include "daemon/node/backup.h"
+#include "daemon/store/channel_store.h"
 
 namespace hedgerow::daemon {
 
@@ -9,11 +11,14 @@ using namespace channel;
 
 namespace {
 
-Json info_json(const Node& node) {
+Json info_json(Node& node) {
     const NodeInfo info = node.info();
     const Json chain{{"chainId", info.chain_id}, {"adjudicator", checksum_address(info.adjudicator)}, {"height", info.height}, {"synced", info.synced}};
-    return {{"nodeId", to_hex(info.node_id)}, {"uri", info.uri}, {"version", HEDGEROW_VERSION}, {"chains", Json::array({chain})},
+    const auto lacking = get_meta(node.reader(), kMayLackChannels);
+    Json out{{"nodeId", to_hex(info.node_id)}, {"uri", info.uri}, {"version", HEDGEROW_VERSION}, {"chains", Json::array({chain})},
             {"channels", info.channels}, {"halted", info.halted}, {"walletLocked", info.wallet_locked}, {"recovering", info.recovering}};
+    if (lacking && !lacking->empty() && lacking->front() != 0) out["mayLackChannels"] = true;
+    return out;
 }
 
 Json peer_json(const Node& node, const PeerInfo& peer) {

@@ -86,30 +86,84 @@ Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& toke
     return Unexpected{best};
 }
 
+/// The channel of a payment that was asked for under that reference before, perhaps by an earlier run, and was not refused.
+std::optional<ChannelId> Payments::begun_in(const ClientRef& ref) const {
+    const auto row = ref.empty() ? std::nullopt : find_client_ref(m_node.reader(), ref);
+    if (!row || row->outcome == RefOutcome::refused || !row->channel || m_node.find(*row->channel) == nullptr) return std::nullopt;
+    return row->channel;
+}
+
 void Payments::pay_invoice(const Invoice& invoice, Amount amount, const ClientRef& ref, Answer<PaymentResult> done) {
     const std::uint64_t now = m_node.now_ms();
     if (invoice.chain_id != m_node.options().chain_id) return done(Unexpected{fault(Rule::wrong_chain)});
-    if (now >= invoice.expires_ms) return done(Unexpected{fault(Rule::invoice_expired)});
-    if (m_waiting.contains(invoice.hash)) return done(Unexpected{fault(Rule::lock_duplicate)});
-    const auto id = find_channel(invoice.payee, invoice.token, amount);
+    if (const auto live = m_waiting.find(invoice.hash); live != m_waiting.end()) {
+        if (ref.empty() || live->second.ref != ref) return done(Unexpected{fault(Rule::lock_duplicate)});
+        if (live->second.payment.amount != amount) return done(Unexpected{fault(Rule::client_ref_reused)});
+        live->second.done.push_back(std::move(done));
+        return;
+    }
+    const auto begun = begun_in(ref);
+    if (!begun && now >= invoice.expires_ms) return done(Unexpected{fault(Rule::invoice_expired)});
+    const auto id = begun ? Result<ChannelId>(*begun) : find_channel(invoice.payee, invoice.token, amount);
     if (!id) return done(Unexpected{id.error()});
     const Channel& channel = *m_node.find(*id);
-    std::size_t asset = 0;
-    while (channel.terms.assets[asset].token != invoice.token) ++asset;
+    const auto& assets = channel.terms.assets;
+    const auto listed = std::find_if(assets.begin(), assets.end(), [&](const Asset& a) { return a.token == invoice.token; });
+    if (channel.peer != invoice.payee || listed == assets.end()) return done(Unexpected{fault(Rule::client_ref_reused)});
+    const auto asset = static_cast<std::size_t>(listed - assets.begin());
     const Lock lock{invoice.hash, now / 1000 + kLockSeconds, static_cast<std::uint8_t>(asset), channel.me == Party::A ? amount : -amount};
     const LockHash hash = invoice.hash;
-    m_waiting[hash] = {{to_hex(hash), "pending", *id, asset, amount, now}, std::move(done), m_node.steady_ms() + kInvoiceWaitMs};
-    m_node.submit_op(*id, LockOp{lock}, ref, [this, hash](const Result<OpDone>& locked) {
-        if (!locked) finish(hash, Unexpected{locked.error()});
+    m_waiting[hash] = {{to_hex(hash), "pending", *id, asset, amount, now}, ref, {std::move(done)}, m_node.steady_ms() + kInvoiceWaitMs};
+    m_node.submit_op(*id, LockOp{lock}, ref, [this, hash](const Result<OpDone>& done_op) {
+        if (!done_op) return finish(hash, Unexpected{done_op.error()});
+        locked(hash, done_op->version);
     });
 }
 
-void Payments::finish(const LockHash& hash, Result<PaymentResult> result) {
+/// Both have signed the lock. Where it was asked for before, what became of it may lie in the past as well.
+void Payments::locked(const LockHash& hash, std::uint64_t version) {
+    constexpr std::size_t kLook = 1'000;
     const auto it = m_waiting.find(hash);
     if (it == m_waiting.end()) return;
-    const Answer<PaymentResult> done = std::move(it->second.done);
+    const ChannelId id = it->second.payment.channel;
+    const auto& locks = m_node.find(id)->agreed.state.locks;
+    if (std::any_of(locks.begin(), locks.end(), [&](const LockEntry& entry) { return entry.lock.hash == hash; })) return;
+    HistoryCursor cursor;
+    for (;;) {
+        const auto page = m_node.history(id, cursor, kLook);
+        if (!page) return;  // then it is reported as pending
+        for (const HistoryItem& item : *page) {
+            cursor = {item.version, item.index};
+            if (item.version < version) return;
+            PaymentResult at = m_waiting.at(hash).payment;
+            at.id = payment_id(id, item.version, item.index);
+            at.time_ms = item.timestamp_ms;
+            if (item.agreed && resolve(hash, item.entry.op, at)) return;
+        }
+        if (page->size() < kLook) return;
+    }
+}
+
+/// Whether that op, which both have signed, ends the payment; `at`: as what it was paid then.
+bool Payments::resolve(const LockHash& hash, const Op& op, const PaymentResult& at) {
+    if (const auto* cancel = std::get_if<CancelOp>(&op); cancel != nullptr && cancel->hash == hash) {
+        finish(hash, Unexpected{fault(Rule::lock_expired)});
+        return true;
+    }
+    const auto* fulfil = std::get_if<FulfilOp>(&op);
+    if (fulfil == nullptr || fulfil->hash != hash) return false;
+    PaymentResult paid = at;
+    paid.status = "done";
+    finish(hash, paid);
+    return true;
+}
+
+void Payments::finish(const LockHash& hash, const Result<PaymentResult>& result) {
+    const auto it = m_waiting.find(hash);
+    if (it == m_waiting.end()) return;
+    const std::vector<Answer<PaymentResult>> waiting = std::move(it->second.done);
     m_waiting.erase(it);
-    done(std::move(result));
+    for (const auto& done : waiting) done(result);
 }
 
 Result<OwnInvoice> Payments::create(const Address& token, Amount amount, const std::string& memo, std::uint64_t expiry_s) {
@@ -191,7 +245,8 @@ void Payments::on_agreed(const Channel& channel, const OpAgreed& op) {
     }
     if (const auto* cancel = std::get_if<CancelOp>(&op.entry.op)) {
         m_answering.erase({channel.id, cancel->hash});
-        return finish(cancel->hash, Unexpected{fault(Rule::lock_expired)});
+        (void)resolve(cancel->hash, op.entry.op, {});
+        return;
     }
     const auto* fulfil = std::get_if<FulfilOp>(&op.entry.op);
     if (fulfil == nullptr) return;
@@ -203,13 +258,12 @@ void Payments::on_agreed(const Channel& channel, const OpAgreed& op) {
                    static_cast<std::int64_t>(index), text);
         });
     }
-    if (const auto it = m_waiting.find(fulfil->hash); it != m_waiting.end()) {
-        PaymentResult paid = it->second.payment;
-        paid.status = "done";
-        paid.id = payment_id(channel.id, op.version, op.index);
-        paid.time_ms = op.timestamp_ms;
-        finish(fulfil->hash, std::move(paid));
-    }
+    const auto it = m_waiting.find(fulfil->hash);
+    if (it == m_waiting.end()) return;
+    PaymentResult paid = it->second.payment;
+    paid.id = payment_id(channel.id, op.version, op.index);
+    paid.time_ms = op.timestamp_ms;
+    (void)resolve(fulfil->hash, op.entry.op, paid);
 }
 
 void Payments::on_tick() {
@@ -218,7 +272,10 @@ void Payments::on_tick() {
     for (const auto& [hash, waiting] : m_waiting) {
         if (now_ms >= waiting.until_ms) late.push_back(hash);
     }
-    for (const LockHash& hash : late) finish(hash, m_waiting.at(hash).payment);
+    for (const LockHash& hash : late) {
+        const PaymentResult pending = m_waiting.at(hash).payment;
+        finish(hash, pending);
+    }
     if (m_again.empty() || now_ms < m_again_ms) return;
     m_again_ms = now_ms + kAnswerAgainMs;
     for (const ChannelId& id : std::exchange(m_again, {})) {

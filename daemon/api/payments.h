@@ -60,6 +60,7 @@ class Payments {
 
     void pay(const channel::ChannelId& id, std::size_t asset, channel::Amount amount, const std::string& memo, const ClientRef& ref,
              Answer<PaymentResult> done);
+    /// The same reference for the same invoice and amount is the same payment, across restarts and past its expiry.
     void pay_invoice(const Invoice& invoice, channel::Amount amount, const ClientRef& ref, Answer<PaymentResult> done);
     /// An open, connected channel with that peer which can pay so much; the error says what is in the way.
     [[nodiscard]] Result<channel::ChannelId> find_channel(const channel::NodeId& peer, const channel::Address& token, channel::Amount amount) const;
@@ -78,7 +79,8 @@ class Payments {
   private:
     struct Waiting {
         PaymentResult payment;
-        Answer<PaymentResult> done;
+        ClientRef ref;
+        std::vector<Answer<PaymentResult>> done;
         std::uint64_t until_ms = 0;
     };
     struct Owned {
@@ -88,7 +90,10 @@ class Payments {
     void load();
     void answer_locks(const channel::Channel& channel);
     void answer_lock(const channel::Channel& channel, const channel::Lock& lock);
-    void finish(const channel::LockHash& hash, Result<PaymentResult> result);
+    [[nodiscard]] std::optional<channel::ChannelId> begun_in(const ClientRef& ref) const;
+    void locked(const channel::LockHash& hash, std::uint64_t version);
+    [[nodiscard]] bool resolve(const channel::LockHash& hash, const channel::Op& op, const PaymentResult& at);
+    void finish(const channel::LockHash& hash, const Result<PaymentResult>& result);
 
     Node& m_node;
     std::map<channel::LockHash, Owned> m_owned;

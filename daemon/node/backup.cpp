@@ -285,6 +285,11 @@ void Backups::restore(const std::string& path, Answer<std::size_t> done) {
                      [this, done = std::move(done)](const Result<Bytes>& file) {
                          if (!file) return done(Unexpected{file.error()});
                          const Result<std::size_t> count = take(*file);
+                         if (count) {
+                             m_parts.outbox.persist([](Database& db) {
+                                 put_meta(db, kMayLackChannels, std::array<std::uint8_t, 1>{0});
+                             });
+                         }
                          m_parts.outbox.when_durable([done, count] { done(count); });
                      });
 }

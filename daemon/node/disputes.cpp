@@ -21,6 +21,9 @@ constexpr std::uint64_t kLookEveryMs = 1'000;
 constexpr std::uint64_t kSecondSettlerS = 6;
 /// The side that did not ask for a close submits it this much later.
 constexpr std::uint64_t kSecondCloserMs = 60'000;
+/// The chain's past is searched by so many blocks a query, and so many queries a question.
+constexpr std::uint64_t kPaidBlocks = 1'000;
+constexpr std::size_t kPaidQueries = 16;
 
 wallet::BothSignatures signatures_of(const channel::SignedState& state) {
     return {state.signature_a, state.signature_b};
@@ -152,6 +155,20 @@ void Disputes::wait_for_withdraw(const ChannelId& id, std::uint8_t asset, channe
                                  Answer<channel::TxHash> done) {
     m_withdrawals.emplace(WithdrawKey{id, asset, total}, std::move(done));
 }
+/// Newest blocks first: the withdrawal whose total is the first to reach what was asked for.
+struct Disputes::PaidSearch {
+    ChannelId id;
+    channel::Address token;
+    Party me = Party::A;
+    channel::Amount total;
+    std::uint64_t below = 0;  ///< blocks still to be searched
+    Answer<channel::TxHash> done;
+    // Of one question.
+    std::optional<channel::TxHash> found;
+    bool over = false;
+    std::optional<wallet::ChainError> failure;
+};
+
 bool Disputes::answer_withdrawal(const Channel& channel, std::uint8_t asset, channel::Amount total,
                                  const Answer<channel::TxHash>& done) {
     const wallet::Job* job = nullptr;
@@ -161,8 +178,55 @@ bool Disputes::answer_withdrawal(const Channel& channel, std::uint8_t asset, cha
         return true;
     }
     if (channel.funds_seen.withdrawn(channel.me)[asset] < total) return false;
-    done(channel::TxHash());
+    auto search = std::make_shared<PaidSearch>();
+    search->id = channel.id;
+    search->token = channel.terms.assets[asset].token;
+    search->me = channel.me;
+    search->total = total;
+    search->below = m_parts.height + 1;
+    search->done = done;
+    find_paid(search);
     return true;
+}
+
+void Disputes::find_paid(const std::shared_ptr<PaidSearch>& search) {
+    const NodeOptions& options = m_parts.options;
+    const bool asked = m_parts.questions->post(
+        [this, search, to = options.adjudicator, first = options.adjudicator_block](wallet::EthClient& client) {
+            // Only the worker touches it until its completion runs.
+            for (std::size_t i = 0; i < kPaidQueries && !search->over && !search->failure; ++i) {
+                const std::uint64_t last = search->below - 1;
+                const std::uint64_t from = std::max(first, last - std::min(last, kPaidBlocks - 1));
+                const auto logs = client.logs(wallet::LogFilter{to, {}}, from, last);
+                if (!logs) {
+                    search->failure = logs.error();
+                    break;
+                }
+                search->below = from;
+                search->over = from <= first;
+                for (auto log = logs->rbegin(); log != logs->rend(); ++log) {
+                    const auto event = wallet::decode_event(*log, to);
+                    const auto* paid = event ? std::get_if<wallet::Withdrawn>(&*event) : nullptr;
+                    if (paid == nullptr || paid->channel_id != search->id || paid->party != search->me ||
+                        paid->token != search->token)
+                        continue;
+                    if (paid->total < search->total) {
+                        search->over = true;
+                        break;
+                    }
+                    search->found = log->tx_hash;
+                }
+            }
+            return ChainWorker::Completion([this, search] {
+                if (search->failure)
+                    return search->done(channel::Unexpected{fault_of(search->failure->fault, search->failure->detail)});
+                if (!search->over) return find_paid(search);
+                if (search->found) return search->done(*search->found);
+                search->done(channel::Unexpected{rpc::from_node_error(
+                    rpc::NodeError::chain_unreachable, "it was paid; the chain node does not have its transaction")});
+            });
+        });
+    if (!asked) search->done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_busy)});
 }
 void Disputes::stop_waiting_for_withdraw(const ChannelId& id, std::uint8_t asset, channel::Amount total,
                                          const Fault& fault) {

@@ -30,7 +30,6 @@ class Disputes final : public ChainEffects {
     /// be, though the core goes on calling it closed.
     void end_undone(const channel::ChannelId& id);
     void end_confirmed(const channel::ChannelId& id);
-    [[nodiscard]] std::size_t count_undone() const { return m_undone.size(); }
     /// What was under way when the node stopped.
     void resume();
     /// At every block, and now and then.
@@ -42,7 +41,7 @@ class Disputes final : public ChainEffects {
     void close_now(const channel::Channel& channel);
     void wait_for_close(const channel::ChannelId& id, Answer<channel::TxHash> done);
     /// Answers from the transaction of a withdrawal up to `total`, where there is one; true too where the chain paid it
-    /// already and nothing is known of the transaction, whose hash is then zero.
+    /// already and nothing is known here of the transaction, which is then looked up in the chain's past.
     [[nodiscard]] bool answer_withdrawal(const channel::Channel& channel, std::uint8_t asset, channel::Amount total,
                                          const Answer<channel::TxHash>& done);
     void wait_for_withdraw(const channel::ChannelId& id, std::uint8_t asset, channel::Amount total,
@@ -74,6 +73,8 @@ class Disputes final : public ChainEffects {
     void end_again(const channel::Channel& channel);
     void restore_undone(const channel::Channel& channel);
     void answer_forced();
+    struct PaidSearch;
+    void find_paid(const std::shared_ptr<PaidSearch>& search);
     [[nodiscard]] Enforced enforced(const channel::Channel& channel) const;
 
     NodeParts& m_parts;

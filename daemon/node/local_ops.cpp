@@ -14,7 +14,14 @@ namespace {
 
 constexpr const char* kKind = "op";
 
+/// Of what was asked for. A lock's expiry is counted from the moment of asking, and no part of it: whoever asks again
+/// names a later one.
 channel::Hash request_hash(const ChannelId& id, const channel::Op& op) {
+    if (const auto* asked = std::get_if<channel::LockOp>(&op)) {
+        channel::LockOp lock = *asked;
+        lock.lock.expiry = 0;
+        return channel::keccak256({id.view(), channel::wire_encode(channel::Op(lock))});
+    }
     return channel::keccak256({id.view(), channel::wire_encode(op)});
 }
 

@@ -296,6 +296,9 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     }
     // A wallet from its phrase, or beside another database than its own, may have channels and numbers not known here.
     const bool may_lack_channels = (!known && !is_new) || store.stale();
+    if (may_lack_channels) {
+        store.outbox().persist([](Database& db) { put_meta(db, kMayLackChannels, std::array<std::uint8_t, 1>{1}); });
+    }
     parts.revealed = all_revealed(store.reader());
     chain = std::make_unique<ChainLink>(parts, world);
     start_peers(may_lack_channels);

@@ -20,6 +20,9 @@ Schema node_info_result() {
         required("chains", array(chain, 16), "chains followed"),
         required("channels", integer(0, 1LL << 32), "number of channels not yet final"),
         optional("recovering", integer(0, 1LL << 32), "number of channels of which this node may be behind"),
+        optional("mayLackChannels", boolean(),
+                 "the wallet came from its phrase, or the database from an older copy: there may be channels that it does "
+                 "not know; channel_restore brings them"),
         optional("halted", boolean(), "emergency stop is on"),
         optional("walletLocked", boolean(), "spending and trading need wallet_unlock"),
     });

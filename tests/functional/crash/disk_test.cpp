@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "daemon/store/channel_store.h"
+#include "daemon/store/schema.h"
 #include "tests/support/daemon_world.h"
 
 /// Real faults of the disk under one of two nodes: each is named, ends the node with exit code 3 or keeps it from
@@ -355,6 +356,80 @@ TEST_CASE("whoever is behind dies as it tells its peer, and still recovers") {
     }
     bench.bob.start();
     recovers(bench, older);
+}
+
+TEST_CASE("an invoice paid under a reference is one payment, whatever ends before its answer") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Bench bench(std::move(*anvil));
+    const auto invoice = [&](const char* amount) {
+        return bench.alice.call("invoice_create", {{"asset", "USDC"}, {"amount", amount}, {"expirySeconds", 20}}).at("invoice").get<std::string>();
+    };
+    const auto order = [](const std::string& text, const char* ref) { return Json{{"invoice", text}, {"clientRef", ref}}; };
+    const std::string first = invoice("7");
+    const Json paid = bench.bob.call("pay_send", order(first, "invoice-1"));
+    CHECK(paid.at("status") == "done");
+    CHECK(bench.bob.call("pay_send", order(first, "invoice-1")) == paid);
+    CHECK(bench.bob.refusal("pay_send", order(first, "invoice-2")) != "");
+    // Both have signed the lock, whoever asked has not heard.
+    const std::string second = invoice("20");
+    bench.bob.kill();
+    start_armed(bench.bob, "ops.before_answer:1");
+    until("connected", [&] { return bench.bob.channel(bench.id).at("connected").get<bool>(); });
+    CHECK_THROWS((void)bench.bob.call("pay_send", order(second, "invoice-3")));
+    dies(bench.bob);
+    bench.bob.start();
+    until("connected again", [&] { return bench.bob.channel(bench.id).at("connected").get<bool>(); });
+    const Json again = bench.bob.call("pay_send", order(second, "invoice-3"));
+    CHECK(again.at("status") == "done");
+    CHECK(again.at("amount") == "20");
+    std::this_thread::sleep_for(std::chrono::seconds(21));  // both invoices have expired
+    CHECK(bench.bob.call("pay_send", order(second, "invoice-3")) == again);
+    CHECK(bench.bob.call("pay_send", order(first, "invoice-1")).at("paymentId") == paid.at("paymentId"));
+    CHECK(bench.bob.refusal("pay_send", order(first, "invoice-3")) == "client_ref_reused");
+    wait_same(bench.alice, bench.bob, bench.id);
+    CHECK(bench.alice.channel(bench.id).at("assets").at(0).at("net") == format_decimal((-5 + 27) * kUsdc, 6));
+}
+
+TEST_CASE("a withdrawal whose transaction the node has forgotten is answered with the one that paid it") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Bench bench(std::move(*anvil));
+    const Json order{{"channelId", to_hex(bench.id)}, {"asset", "USDC"}, {"amount", "3"}, {"clientRef", "withdrawal-2"}};
+    (void)bench.bob.call("channel_withdraw", {{"channelId", to_hex(bench.id)}, {"asset", "USDC"}, {"amount", "2"}});
+    until("the first", [&] { return bench.bob.channel(bench.id).at("assets").at(0).at("withdrawn") == "2"; });
+    std::string paid;
+    until("the first is not outstanding any more", [&] {
+        try {
+            paid = bench.bob.call("channel_withdraw", order).at("txHash");
+        } catch (const Refused&) {
+        }
+        return !paid.empty();
+    });
+    until("the second", [&] { return bench.bob.channel(bench.id).at("assets").at(0).at("withdrawn") == "5"; });
+    REQUIRE(bench.bob.stop() == 0);
+    {
+        // As where it was stopped before its caller heard, and the job is not there any more.
+        daemon::DatabaseOptions options;
+        options.path = bench.file("node.sqlite");
+        options.migrations = daemon::node_schema();
+        daemon::Database db(options);
+        db.begin();
+        db.run("DELETE FROM tx_jobs WHERE id LIKE 'withdraw:%'");
+        auto row = daemon::find_client_ref(db, "withdrawal-2");
+        REQUIRE(row.has_value());
+        row->outcome = daemon::RefOutcome::pending;
+        WithdrawOp op;
+        op.party = Party::B;
+        op.total = Amount::from_raw(5 * kUsdc);
+        op.deadline = bench.world.now_s() + 3'600;
+        row->result = wire_encode(op);
+        daemon::put_client_ref(db, *row);
+        db.commit();
+    }
+    bench.bob.start();
+    CHECK(bench.bob.call("channel_withdraw", order).at("txHash") == paid);
+    CHECK(bench.bob.call("channel_withdraw", order).at("txHash") == paid);
 }
 
 TEST_CASE("a first start that dies after the migration, and a wallet whose creation nobody heard of") {
