@@ -22,6 +22,8 @@ constexpr Listing kListings[] = {
 };
 
 /// 16 bits of precision at one of many sizes: mostly small, now and then at the limits.
+constexpr Int128 kMostDeposited = (Int128{1} << 120) - 1;  // the contract takes no more (spec 1.6)
+
 Int128 scaled(std::uint16_t mantissa, std::uint8_t shift) {
     const int places = shift < 192 ? shift % 24 : shift % 112;
     return static_cast<Int128>(mantissa) << places;
@@ -336,7 +338,7 @@ void CoreWorld::chain(const Record& record) {
         case 0:
         case 1:
         case 2: {  // more, or less after a reorganisation
-            const Int128 total = scaled(record.x, record.shift);
+            const Int128 total = std::min(scaled(record.x, record.shift), kMostDeposited);
             Big& most = m_deposits[whose == Party::A ? 0 : 1][asset];
             most = std::max(most, Big(total));
             tell(ChainDeposit{whose, asset, Amount::from_raw(total)});

@@ -55,19 +55,6 @@ Signature read_signature(const Json& json) {
 
 }  // namespace
 
-std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    ::close(fd);
-    if (!ok) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
-}
-
 // --- the world
 // -------------------------------------------------------------------------------------------------------
 
@@ -341,6 +328,10 @@ std::optional<int> Daemon::ended() {
 int Daemon::stop() {
     ::kill(m_process->pid(), SIGTERM);
     return m_process->wait();
+}
+
+void Daemon::die() {
+    ::kill(m_process->pid(), SIGKILL);
 }
 
 void Daemon::pause() {

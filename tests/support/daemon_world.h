@@ -61,9 +61,6 @@ struct Oracle {
     std::string signer, publish, http;
 };
 
-/// A port that was free just now: a node that comes back must be found where it was.
-std::uint16_t free_port();
-
 /// A call to the node that runs in that directory; throws Refused.
 Json call_at(const std::filesystem::path& datadir, const std::string& method, const Json& params);
 
@@ -134,6 +131,7 @@ class Daemon {
     void configure(const std::string& key, const std::string& value);
     /// SIGTERM; the exit code.
     int stop();
+    void die();     ///< SIGKILL, and does not wait: ended() says when
     void pause();   ///< SIGSTOP
     void resume();  ///< SIGCONT
     void fund() { m_world.fund(m_account); }

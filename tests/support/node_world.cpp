@@ -1,6 +1,8 @@
 #include "tests/support/node_world.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -102,8 +104,17 @@ void wait_equal(TestNode& alice, TestNode& bob) {
     alice.wait_until([&](const StateLine& s) { return settled(s, bob.state()); });
 }
 
-std::uint16_t free_port(std::uint16_t offset) {
-    return static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + offset) % 20'000);
+std::uint16_t free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    ::close(fd);
+    if (!ok) throw std::runtime_error("no free port");
+    return ntohs(address.sin_port);
 }
 
 }  // namespace hedgerow::test

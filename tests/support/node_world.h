@@ -91,7 +91,7 @@ class TestNode {
 [[nodiscard]] bool settled(const StateLine& a, const StateLine& b);
 void wait_equal(TestNode& alice, TestNode& bob);
 
-/// One that is this process's own; `offset` tells the nodes of a test apart.
-[[nodiscard]] std::uint16_t free_port(std::uint16_t offset);
+/// A port that was free just now: a node that comes back must be found where it was.
+[[nodiscard]] std::uint16_t free_port();
 
 }  // namespace hedgerow::test

@@ -147,6 +147,19 @@ void Walker::retry(const std::string& what, const std::function<void()>& act) {
     }
 }
 
+/// A follower rejects what the leader made of a proposal that it died with and has forgotten; the proposal may have been
+/// lost with it. Then it dies so once more.
+void Walker::provoke_rejection() {
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_points.empty() || m_points.front().find(".Reject") == std::string::npos) return;
+        m_points.push_front("sent.Propose:1");
+        m_points.push_front("kill -9");  // to be armed with that instead
+        m_repeated += 2;
+    }
+    m_victim.die();
+}
+
 // --- a life ----------------------------------------------------------------------------------------------------------------
 
 void Walker::run() {
@@ -156,6 +169,7 @@ void Walker::run() {
         const std::size_t before = m_deaths;
         live(number, kEnds[static_cast<std::size_t>(number) % kEnds.size()]);
         alive = m_deaths == before ? alive + 1 : 0;
+        if (alive != 0 && alive != kMaxLivesWithoutDeath) provoke_rejection();
         if (alive == kMaxLivesWithoutDeath) throw std::runtime_error("never passed: " + m_points.front());
     }
     live(number, End::together);

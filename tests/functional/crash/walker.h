@@ -25,7 +25,7 @@ class Walker {
     /// Until every point was passed, then one life of a channel without deaths. Throws std::runtime_error, naming what
     /// was lost, applied twice, forgotten, or never passed.
     void run();
-    [[nodiscard]] std::size_t deaths() const { return m_deaths; }
+    [[nodiscard]] std::size_t deaths() const { return m_deaths - m_repeated; }  ///< at the points of the list
 
   private:
     enum class End { together, forced, stale };
@@ -48,6 +48,7 @@ class Walker {
     // The victim's nurse.
     void nurse();
     void revive();
+    void provoke_rejection();
     [[nodiscard]] bool points_left();
 
     // One life of a channel.
@@ -83,6 +84,7 @@ class Walker {
     std::deque<std::string> m_points;  ///< the first is armed
     std::string m_fault;
     std::atomic<std::size_t> m_deaths{0};
+    std::size_t m_repeated = 0;  ///< deaths that only prepare others
     std::atomic<bool> m_stop{false};
     std::thread m_nurse, m_miner;
 };

@@ -54,8 +54,8 @@ TEST_CASE("preimages registered one second before, at and after the expiry: only
     auto anvil = Anvil::start();
     if (!anvil) return;
     DaemonWorld world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(41));
-    TestNode bob(world, "bob", free_port(42));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open(alice, bob);
@@ -112,8 +112,8 @@ TEST_CASE("a payee that knows the preimage registers it in the dispute, and is p
     auto anvil = Anvil::start();
     if (!anvil) return;
     DaemonWorld world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(43));
-    TestNode bob(world, "bob", free_port(44));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open(alice, bob);

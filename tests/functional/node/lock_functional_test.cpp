@@ -14,8 +14,8 @@ TEST_CASE(
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(31));
-    TestNode bob(world, "bob", free_port(32));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     REQUIRE(bob.ask("connect " + alice.uri()) == "connected");

@@ -45,8 +45,8 @@ TEST_CASE("two nodes: open, pay both ways, kill -9 and go on, close; balances to
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(1));
-    TestNode bob(world, "bob", free_port(2));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -120,8 +120,8 @@ TEST_CASE("force close with the newest state; the nodes settle by themselves, al
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(3));
-    TestNode bob(world, "bob", free_port(4));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -153,8 +153,8 @@ TEST_CASE("a stale challenge is answered by the victim's node, and costs the che
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(5));
-    TestNode bob(world, "bob", free_port(6));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -188,8 +188,8 @@ TEST_CASE("openings are refused by name, and change nothing") {
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(7));
-    TestNode bob(world, "bob", free_port(8));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     CHECK(bob.ask("open " + alice.id() + " 5") == "error peer_disconnected");
     REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
     CHECK(bob.ask("open " + alice.id() + " 0") == "error amount_must_be_positive");
@@ -210,10 +210,10 @@ TEST_CASE("a database that another process has open is refused by name") {
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(9));
+    TestNode alice(world, "alice", free_port());
     ChildProcess second({NODE_CHILD, (world.directory / "alice").string(), world.anvil.url(),
                          checksum_address(world.adjudicator), checksum_address(world.token),
-                         std::to_string(free_port(10))});
+                         std::to_string(free_port())});
     CHECK_THROWS_AS((void)second.read(), std::runtime_error);
     CHECK(second.wait() == 3);
     CHECK(alice.ask("state") == "none");
@@ -226,8 +226,8 @@ TEST_CASE("after a lost disk: phrase and backup, the peer hands the newest state
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(11));
-    TestNode bob(world, "bob", free_port(12));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -296,8 +296,8 @@ TEST_CASE("a stale challenge made while the victim had lost its disk is answered
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(13));
-    TestNode bob(world, "bob", free_port(14));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -349,8 +349,8 @@ TEST_CASE(
         return;
     }
     World world(std::move(*anvil));
-    TestNode alice(world, "alice", free_port(15));
-    TestNode bob(world, "bob", free_port(16));
+    TestNode alice(world, "alice", free_port());
+    TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
     open_between(alice, bob);
@@ -371,7 +371,7 @@ TEST_CASE(
     {
         const Address other = world.anvil.deploy("Adjudicator");
         ChildProcess elsewhere({NODE_CHILD, (world.directory / "elsewhere").string(), world.anvil.url(),
-                                checksum_address(other), checksum_address(world.token), std::to_string(free_port(17)),
+                                checksum_address(other), checksum_address(world.token), std::to_string(free_port()),
                                 phrase});
         REQUIRE(elsewhere.read() == "ready");
         CHECK(elsewhere.ask("restore " + file) == "error wrong_contract");
