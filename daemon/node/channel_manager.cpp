@@ -445,6 +445,8 @@ void ChannelManager::tick() {
         if (e->ask_peer_ms != 0 && m_parts.steady_ms >= e->ask_peer_ms && m_parts.peers->ready(e->channel.peer)) connect(*e);
     }
     for (auto& [id, e] : m_entries) {
+        // A tower that has nothing of a closed channel, or is gone, says nothing that would release it.
+        if (!e->held.empty() && e->channel.status == channel::Status::closed) release(*e);
         for (Held& held : e->held) {
             if (m_parts.steady_ms < held.since_ms + kTowerWaitMs) break;
             if (held.late) m_parts.outbox.when_durable(std::exchange(held.late, nullptr));

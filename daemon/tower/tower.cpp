@@ -120,6 +120,10 @@ void Tower::stop() noexcept {
     m_impl->loop.stop();
 }
 
+bool Tower::failed() const {
+    return m_impl->store.failed();
+}
+
 bool Tower::step(NodeStep which) {
     ASSERT(m_impl->world.drive == Drive::stepped);
     switch (which) {

@@ -29,6 +29,8 @@ class Tower final : public TowerDesk {
     /// In place of run(), where the world is stepped: one step of that part; false where it had nothing to do.
     bool step(NodeStep which);
     void stop() noexcept;
+    /// A database error has stopped, or is stopping, the tower.
+    [[nodiscard]] bool failed() const;
 
     [[nodiscard]] channel::NodeId node_id() const;
     [[nodiscard]] std::string uri() const;

@@ -42,32 +42,20 @@ void Checkers::raise(WitnessedChannel& channel, Party party, std::uint64_t versi
     known = std::max(known, version);
 }
 
-void Checkers::lost_data(const NodeId& node) {
-    for (auto& [id, channel] : m_channels) {
-        const auto party = party_of(channel, node);
-        if (!party) continue;
-        channel.enforceable[static_cast<std::size_t>(*party)] = 0;
-        // What only it held both signatures of went with its disk: nobody else can enforce that.
-        const std::uint64_t others = channel.enforceable[static_cast<std::size_t>(channel::other(*party))];
-        for (auto& [memo, promise] : m_promises) {
-            const bool its_own = promise.payer == node && promise.channel == id;
-            if (its_own && promise.version > others) promise.told = Promise::Told::nothing;
-        }
-    }
-}
-
 void Checkers::on_frame(const NodeId& from, const NodeId& to, channel::ByteView frame) {
-    if (m_liars.contains(from)) return;  // what a liar signs is its own affair
     const auto message = channel::wire_decode<channel::PeerMessage>(frame);
-    if (!message) return m_verdict.fail("an honest node sent a frame that does not decode");
-    ++m_counts.frames;
-    if (const auto* confirm = std::get_if<channel::OpenConfirm>(&*message)) {
-        const ChannelId id = channel::channel_id_of(confirm->terms, m_chain.rules().separator);
-        WitnessedChannel& known = m_channels[id];
-        known.terms = confirm->terms;
-        known.node = {to, from};
+    // What a liar signs is its own affair; but the channel that it opens in earnest is the other's too.
+    if (m_liars.contains(from)) {
+        if (message && std::holds_alternative<channel::OpenConfirm>(*message)) saw(from, to, std::get<channel::OpenConfirm>(*message));
         return;
     }
+    if (!message) return m_verdict.fail("an honest node sent a frame that does not decode");
+    ++m_counts.frames;
+    if (m_receipts.is_tower(from)) {
+        return m_receipts.on_frame(from, to, *message, m_queue.now_ms(),
+                                   [this](const ChannelId& id) { return is_over(id); });
+    }
+    if (const auto* confirm = std::get_if<channel::OpenConfirm>(&*message)) return saw(from, to, *confirm);
     const auto channel_named = [&](const ChannelId& id) -> WitnessedChannel* {
         const auto found = m_channels.find(id);
         return found == m_channels.end() ? nullptr : &found->second;
@@ -90,6 +78,15 @@ void Checkers::on_frame(const NodeId& from, const NodeId& to, channel::ByteView 
         const auto party = channel == nullptr ? std::nullopt : party_of(*channel, from);
         if (party) saw_close_signature(*channel, *party, *close);
     }
+}
+
+void Checkers::saw(const NodeId& from, const NodeId& to, const channel::OpenConfirm& confirm) {
+    const ChannelId id = channel::channel_id_of(confirm.terms, m_chain.rules().separator);
+    const auto [known, is_new] = m_channels.try_emplace(id);
+    if (!is_new) return;
+    known->second.terms = confirm.terms;
+    known->second.node = {to, from};
+    m_receipts.know(id, confirm.secret);
 }
 
 void Checkers::saw(WitnessedChannel& channel, const NodeId& from, const Update& update) {
@@ -147,6 +144,7 @@ void Checkers::on_payment_done(const std::string& memo, std::uint64_t version) {
         m_verdict.fail(fmt::format("payment {}: done in version {} and in {}", memo, promise.version, version));
     promise.told = Promise::Told::done;
     promise.version = version;
+    check_held(memo, promise);
     const auto found = m_channels.find(promise.channel);
     const auto party = found == m_channels.end() ? std::nullopt : party_of(found->second, promise.payer);
     if (party) raise(found->second, *party, version);
@@ -294,11 +292,7 @@ void Checkers::check_settled(const ChannelId& id, const WitnessedChannel& channe
     if (end.version > end.challenged_version) ++m_counts.disputes_answered;
     for (const Party party : {Party::A, Party::B}) {
         if (!is_honest(channel.of(party))) continue;
-        const std::uint64_t holds = channel.enforceable[static_cast<std::size_t>(party)];
-        if (end.version < holds) {
-            m_verdict.fail(fmt::format("channel {}: settled at version {}, but {} held {} with both signatures",
-                                       short_id(id), end.version, channel::party_name(party), holds));
-        }
+        check_enforced(id, channel, end, party);
         const std::uint64_t lead = channel::dispute_lead(end.version, end.challenged_version);
         if (end.challenger == party && channel::is_stale(party, lead)) {
             m_verdict.fail(fmt::format("channel {}: honest {} challenged with {}, {} was newer, and pays the penalty",
@@ -318,12 +312,16 @@ void Checkers::check_settled(const ChannelId& id, const WitnessedChannel& channe
     };
     const channel::OpenDispute dispute{end.dispute_end, channel::dispute_lead(end.version, end.challenged_version),
                                        end.challenger};
+    for (const Party party : {Party::A, Party::B}) {
+        if (was_away(channel.of(party), end)) let_go(channel.of(party), id, promised_in_time(id, party, end));
+    }
     const auto answer =
         channel::settle_at(channel.terms, state, holdings, dispute, end.final_at, truth, registered);
     ++m_counts.recomputed;
     if (answer.status == channel::SettleStatus::waits_for_end)
         m_verdict.fail(fmt::format("channel {}: settled before it was due", short_id(id)));
-    if (answer.result.a != end.paid_a || answer.result.b != end.paid_b) {
+    const bool differs = answer.result.a != end.paid_a || answer.result.b != end.paid_b;
+    if (differs && was_defended(id, channel, end)) {
         m_verdict.fail(fmt::format("channel {}: version {} pays A {} B {}, at the true prices A {} B {}", short_id(id),
                                    end.version, text_of(end.paid_a), text_of(end.paid_b), text_of(answer.result.a),
                                    text_of(answer.result.b)));
@@ -379,7 +377,11 @@ void Checkers::check_deposits(const std::map<ChannelId, OnChain>& ends) {
         const std::uint64_t times = made[{promise.channel, amount}];
         const auto end = ends.find(promise.channel);
         const bool in_time = end == ends.end() || !end->second.is_final || promise.told_s + kInTimeS < end->second.final_at;
-        if (times > 1 || (times == 0 && promise.told_s != 0 && in_time)) {
+        // Who was away may not have been able to send it again.
+        const auto known = m_channels.find(promise.channel);
+        const bool away = known != m_channels.end() && (m_away.contains(known->second.of(Party::A)) ||
+                                                        m_away.contains(known->second.of(Party::B)));
+        if (times > 1 || (times == 0 && promise.told_s != 0 && in_time && !away)) {
             m_verdict.fail(fmt::format("channel {}: a deposit of {} that was asked for once was made {} times",
                                        short_id(promise.channel), channel::format_decimal(amount.raw(), 0), times));
         }
@@ -392,7 +394,7 @@ void Checkers::check_locks(const ChannelId& id, const WitnessedChannel& channel,
         const auto invoice = m_invoices.find(lock.hash);
         const Party payee = lock.amount.sign() > 0 ? Party::B : Party::A;
         if (invoice == m_invoices.end() || invoice->second != channel.of(payee) || !is_honest(invoice->second)) continue;
-        if (lock.expiry < end.challenged_at + channel.terms.dispute_period) continue;
+        if (lock.expiry < end.challenged_at + channel.terms.dispute_period || was_away(invoice->second, end)) continue;
         ++m_counts.locks_settled;
         const auto registered = m_chain.state().revealed_at.find(lock.hash);
         if (registered == m_chain.state().revealed_at.end() || registered->second >= lock.expiry) {

@@ -9,8 +9,6 @@ namespace hedgerow::sim {
 
 namespace {
 
-constexpr std::uint64_t kCalmS = 150;  // before a dispute's end
-
 U256 gwei(std::uint64_t amount) {
     return U256(amount) * U256(1'000'000'000);
 }
@@ -46,19 +44,19 @@ void World::fault() {
 // ---------------------------------------------------------------------------------------------------------------
 
 void World::crash(std::size_t index) {
-    if (!node(index).running() || m_down.contains(index)) return;
+    if (!machine(index).running() || m_down.contains(index)) return;
     note("crash");
     m_down.insert(index);
     const SimDisk::End how = m_random.chance(500) ? SimDisk::End::power : SimDisk::End::kill;
     switch (m_random.below(3)) {
         case 0:
-            node(index).crash(how);
+            machine(index).crash(how);
             break;
         case 1:
-            node(index).crash_after(m_random.below(40));
+            machine(index).crash_after(m_random.below(40));
             break;
         default:
-            node(index).disk().end_after(m_random.below(200), how);
+            machine(index).disk().end_after(m_random.below(200), how);
     }
     m_queue.after(m_random.chance(700) ? m_random.between(100, 5'000) : m_random.between(5'000, 60'000),
                   [this, index] { restart(index); });
@@ -66,22 +64,22 @@ void World::crash(std::size_t index) {
 
 void World::restart(std::size_t index) {
     m_down.erase(index);
-    node(index).disk().set_faults({});
-    if (m_gone.contains(index)) return;
-    if (node(index).running()) return node(index).do_not_crash();  // it came through
-    if (!node(index).start()) fail(fmt::format("{} does not start again: {}", node(index).name(), node(index).fatal()));
+    machine(index).disk().set_faults({});
+    if (m_gone.contains(index) || m_absent.contains(index)) return;
+    if (machine(index).running()) return machine(index).do_not_crash();  // it came through
+    if (!machine(index).start()) fail(fmt::format("{} does not start again: {}", machine(index).name(), machine(index).fatal()));
 }
 
 /// The disk fills up, or fails to write: the node stops by name rather than run on, and starts once the disk is well.
 void World::disk_fault(std::size_t index) {
-    SimNode& machine = node(index);
-    if (!machine.running() || m_down.contains(index)) return;
+    Machine& on = machine(index);
+    if (!on.running() || m_down.contains(index)) return;
     note("disk");
     m_down.insert(index);
     DiskFaults faults;
     switch (m_random.below(3)) {
         case 0:
-            faults.capacity = machine.disk().used() + m_random.below(20'000);
+            faults.capacity = on.disk().used() + m_random.below(20'000);
             break;
         case 1:
             faults.fail_writes = m_random.between(1'000, 200'000);
@@ -89,8 +87,8 @@ void World::disk_fault(std::size_t index) {
         default:
             faults.fail_syncs = m_random.between(1'000, 300'000);
     }
-    m_trace.line(machine.name(), "its disk fails: writes {}, flushes {}", faults.fail_writes, faults.fail_syncs);
-    machine.disk().set_faults(faults);
+    m_trace.line(on.name(), "its disk fails: writes {}, flushes {}", faults.fail_writes, faults.fail_syncs);
+    on.disk().set_faults(faults);
     m_queue.after(m_random.between(1'000, 30'000), [this, index] { restart(index); });
 }
 
@@ -284,41 +282,47 @@ void World::cheat() {
         const channel::Channel* c = channel_at(liar, line.id);
         const channel::SignedState& old = m_random.pick(line.saved);
         if (c == nullptr || c->status != channel::Status::open) continue;
-        std::optional<wallet::PrivateKey> signer;
-        // A wallet that an empty database does not know begins with numbers from the clock.
-        const std::uint32_t first = daemon::signer_number_from_clock(kEpochMs);
-        for (std::uint32_t i = 0; i < 16 && !signer; ++i) {
-            auto key = node(liar).seed().signer_key(first + i);
-            if (key && key->address() == c->terms.signer(c->me)) signer = std::move(*key);
-        }
-        if (!signer) continue;
         if (old.state.version >= c->agreed.state.version) continue;
         note("cheat");
-        line.cheated = true;
-        const std::uint64_t deadline = m_queue.now_ms() / 1'000 + 3'600;
-        const channel::Challenge typed{line.id, old.state.version, deadline};
-        const wallet::ChallengeAuthorization authorization{
-            deadline, signer->sign(channel::digest_of(typed, m_chain->rules().separator))};
-        channel::State state;
-        state.channel_id = line.id;
-        if (old.state.version != 0) state = channel::typed_state(old.state, line.id);
-        wallet::Transaction tx;
-        tx.chain_id = m_chain->config().chain_id;
-        tx.nonce = m_chain->pending_nonce(m_crooks.front().address());
-        tx.max_priority_fee = gwei(100);
-        tx.max_fee = gwei(2'000);
-        tx.gas_limit = 3'000'000;
-        tx.to = m_chain->rules().contract;
-        tx.data = wallet::challenge_call(c->terms, c->secret, state, {old.signature_a, old.signature_b}, authorization);
-        const auto sent = m_chain->submit(wallet::sign_transaction(tx, m_crooks.front()).raw);
-        m_trace.line(node(liar).name(), "challenges {} with version {} of {}: {}",
-                     channel::to_hex(line.id).substr(0, 10), old.state.version, c->agreed.state.version,
-                     sent ? "sent" : sent.error());
+        challenge_with(line, old);
     }
     if (m_random.chance(700)) {
         m_gone.insert(liar);
         node(liar).crash();
     }
+}
+
+void World::challenge_with(Line& line, const channel::SignedState& old) {
+    const std::size_t liar = *m_scenario.liar;
+    const Party party = line.client == liar ? line.opener : channel::other(line.opener);
+    std::optional<wallet::PrivateKey> signer;
+    // A wallet that an empty database does not know begins with numbers from the clock.
+    const std::uint32_t first = daemon::signer_number_from_clock(kEpochMs);
+    for (std::uint32_t i = 0; i < 16 && !signer; ++i) {
+        auto key = node(liar).seed().signer_key(first + i);
+        if (key && key->address() == line.terms.signer(party)) signer = std::move(*key);
+    }
+    if (!signer) return;
+    line.cheated = true;
+    const std::uint64_t deadline = m_queue.now_ms() / 1'000 + 3'600;
+    const channel::Challenge typed{line.id, old.state.version, deadline};
+    const wallet::ChallengeAuthorization authorization{
+        deadline, signer->sign(channel::digest_of(typed, m_chain->rules().separator))};
+    channel::State state;
+    state.channel_id = line.id;
+    if (old.state.version != 0) state = channel::typed_state(old.state, line.id);
+    wallet::Transaction tx;
+    tx.chain_id = m_chain->config().chain_id;
+    tx.nonce = m_chain->pending_nonce(m_crooks.front().address());
+    tx.max_priority_fee = gwei(100);
+    tx.max_fee = gwei(2'000);
+    tx.gas_limit = 3'000'000;
+    tx.to = m_chain->rules().contract;
+    tx.data =
+        wallet::challenge_call(line.terms, line.secret, state, {old.signature_a, old.signature_b}, authorization);
+    const auto sent = m_chain->submit(wallet::sign_transaction(tx, m_crooks.front()).raw);
+    m_trace.line(node(liar).name(), "challenges {} with version {}: {}", channel::to_hex(line.id).substr(0, 10),
+                 old.state.version, sent ? "sent" : sent.error());
 }
 
 // --- the end of it
@@ -341,7 +345,7 @@ void World::watch_calm() {
 }
 
 void World::heal() {
-    for (const auto& [a, b] : m_partitions) m_network->set_partitioned(node(a).id(), node(b).id(), false);
+    for (const auto& [a, b] : m_partitions) m_network->set_partitioned(machine(a).id(), machine(b).id(), false);
     m_partitions.clear();
     m_network->set_weather({});
     m_network->clear_tampers();
@@ -352,9 +356,9 @@ void World::heal() {
     for (std::size_t i = 0; i < Oracles::kCount; ++i) m_oracles->set_silent(i, false);
     m_oracles->set_lying(std::nullopt);
     m_oracles->set_late(0);
-    for (std::size_t i = 0; i < m_nodes.size(); ++i) {
-        node(i).clock = {0, 0, m_queue.now_ms()};
-        node(i).access = {};
+    for (std::size_t i = 0; i < machines(); ++i) {
+        machine(i).clock = {0, 0, m_queue.now_ms()};
+        machine(i).access = {};
         restart(i);
     }
 }

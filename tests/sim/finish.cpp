@@ -83,6 +83,7 @@ void World::finish() {
     if (m_scenario.liar && !silent && m_random.chance(700)) cheat();
     m_trace.line("world", "the faults stop");
     heal();
+    advance_until(kMaxAbsenceMs, [this] { return m_absent.empty(); });
     const std::uint64_t healed_s = m_queue.now_ms() / 1'000;
     if (silent) fall_silent();
     std::uint64_t next_retry = 0;
@@ -107,7 +108,11 @@ void World::finish() {
         if (c != nullptr && dispute->second.end > healed_s + kReconnectS + c->terms.dispute_period)
             fail(fmt::format("{} was challenged long after all was well", channel::to_hex(line.id).substr(0, 10)));
     }
-    for (auto& n : m_nodes) n->tick_ms = 4'000;
+    if (!advance_until(kAgreeMs, [this] { return towers_hold_all(); })) {
+        if (!m_verdict.failed()) fail("liveness: a tower lacks the newest version of a client:" + why_not_final());
+        return;
+    }
+    for (std::size_t i = 0; i < machines(); ++i) machine(i).tick_ms = 4'000;
     for (Line& line : m_lines) {
         const std::size_t first = is_liar(line.hub) ? line.client : line.hub;
         std::size_t who = m_random.chance(500) && !is_liar(line.client) ? line.client : first;

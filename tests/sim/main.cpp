@@ -48,6 +48,8 @@ void add(Totals& totals, const WorldResult& result) {
     totals.counts.exact_nets += result.counts.exact_nets;
     totals.counts.disputes_answered += result.counts.disputes_answered;
     totals.counts.locks_settled += result.counts.locks_settled;
+    totals.counts.held_by_towers += result.counts.held_by_towers;
+    totals.counts.answered_by_towers += result.counts.answered_by_towers;
 }
 
 void print(const Totals& totals, double seconds) {
@@ -56,9 +58,9 @@ void print(const Totals& totals, double seconds) {
                totals.events);
     const Checkers::Counts& c = totals.counts;
     fmt::print("judged: {} frames, {} updates, {} signatures, {} payments done, {} closes, {} settlements ({} after an "
-               "answer), {} recomputed, {} nets added up, {} locks\n",
+               "answer), {} recomputed, {} nets added up, {} locks, {} promises of towers ({} answered for who was away)\n",
                c.frames, c.updates, c.signatures, c.payments_done, c.closed, c.settled, c.disputes_answered,
-               c.recomputed, c.exact_nets, c.locks_settled);
+               c.recomputed, c.exact_nets, c.locks_settled, c.held_by_towers, c.answered_by_towers);
     std::string line;
     for (const auto& [name, count] : totals.tally) line += fmt::format("{}{}: {}", line.empty() ? "" : ", ", name, count);
     fmt::print("done to them: {}\n", line);

@@ -1,39 +1,9 @@
 #pragma once
 
-#include <filesystem>
-#include <memory>
-#include <optional>
-
 #include "daemon/app/hooks.h"
-#include "daemon/oracle/price_book.h"
-#include "tests/sim/chain_rpc.h"
-#include "tests/sim/disk.h"
-#include "tests/sim/network.h"
-#include "tests/sim/oracles.h"
-#include "tests/sim/trace.h"
+#include "tests/sim/machine.h"
 
 namespace hedgerow::sim {
-
-/// What the parts of one world share.
-struct Surroundings {
-    EventQueue& queue;
-    Trace& trace;
-    Chain& chain;
-    Network& network;
-    Oracles& oracles;
-};
-
-/// A clock that is off, drifts, and can jump. Milliseconds.
-struct NodeClock {
-    std::int64_t offset_ms = 0;
-    std::int64_t drift_ppm = 0;
-    std::uint64_t since_ms = 0;  ///< from when the drift counts
-    [[nodiscard]] std::uint64_t read(std::uint64_t true_ms) const {
-        const auto elapsed = static_cast<std::int64_t>(true_ms - since_ms);
-        return static_cast<std::uint64_t>(static_cast<std::int64_t>(true_ms) + offset_ms +
-                                          elapsed / 1'000'000 * drift_ppm + elapsed % 1'000'000 * drift_ppm / 1'000'000);
-    }
-};
 
 struct SimNodeConfig {
     std::string name;
@@ -44,81 +14,33 @@ struct SimNodeConfig {
     channel::Registry registry;
 };
 
-/// One machine that runs hedgerowd's own objects (Node, Market, Payments), composed as daemon/app does, on a simulated
-/// world. What a daemon does on threads happens in steps here, each an event of its own, so that anything can come
-/// between two of them: another node's message, a block, or the end of the process.
-class SimNode {
+/// A machine that runs hedgerowd's own objects (Node, Market, Payments), composed as daemon/app does.
+class SimNode final : public Machine {
   public:
     SimNode(Surroundings world, SimNodeConfig config, Random random);
-    ~SimNode();
-    SimNode(const SimNode&) = delete;
-    SimNode& operator=(const SimNode&) = delete;
+    ~SimNode() override;
 
-    /// Starts the process; false where it does not come up (its log line says why).
-    bool start();
-    /// Ends it at once: as kill -9 would, or as a power cut, where the disk may lose what was not flushed.
-    void crash(SimDisk::End how = SimDisk::End::kill);
-    /// Ends it after that many further steps.
-    void crash_after(std::uint64_t steps) { m_crash_in = steps; }
-    void do_not_crash() {
-        m_crash_in.reset();
-        if (running()) m_disk.end_after(UINT64_MAX, SimDisk::End::kill);
-    }
-    [[nodiscard]] bool running() const { return m_process != nullptr; }
-    /// Counts starts: what was asked of an earlier process is never answered.
-    [[nodiscard]] std::uint64_t epoch() const { return m_epoch; }
-    /// The reason for which it ended by itself, if it did.
-    [[nodiscard]] const std::string& fatal() const { return m_fatal; }
+    [[nodiscard]] bool running() const override { return m_process != nullptr; }
     /// An operator's insistence on a database that is older than what was committed.
     void accept_stale(bool accept) { m_config.options.accept_stale_database = accept; }
+    /// Ends the process and takes away all that it ever stored; the next one starts from the phrase alone.
+    void wipe();
 
-    [[nodiscard]] const std::string& name() const { return m_config.name; }
-    [[nodiscard]] const channel::NodeId& id() const { return m_id; }
-    [[nodiscard]] const channel::Address& owner() const { return m_owner; }
-    [[nodiscard]] const wallet::MasterSeed& seed() const;
-    /// The paying account of the wallet with that number.
-    [[nodiscard]] static channel::Address owner_of(std::size_t index);
-    [[nodiscard]] std::string uri() const;
     [[nodiscard]] daemon::Node& node();
     [[nodiscard]] daemon::Market& market();
     [[nodiscard]] daemon::Payments& payments();
-    [[nodiscard]] const std::filesystem::path& datadir() const { return m_config.datadir; }
-    /// The disk of its data directory.
-    [[nodiscard]] SimDisk& disk() { return m_disk; }
-
-    NodeClock clock;
-    ChainAccess access;
-    /// How long a commit and a question to the chain take at most, milliseconds.
-    std::uint64_t disk_ms = 4;
-    std::uint64_t chain_ms = 60;
-    /// How often it looks at its timers.
-    std::uint64_t tick_ms = 500;
-
-    [[nodiscard]] std::uint64_t steps() const { return m_steps; }
 
   private:
     struct Process;
 
-    void wake();
-    void tick(std::uint64_t epoch);
-    void schedule(daemon::NodeStep step, std::uint64_t delay_ms);
-    void run(daemon::NodeStep step);
-    void stopped(const std::string& why);
-    void end_process(SimDisk::End how);
-    [[nodiscard]] daemon::World make_world();
+    void launch(daemon::World world) override;
+    void destroy() override;
+    bool step(daemon::NodeStep which) override;
+    [[nodiscard]] bool has_failed() const override;
+    void on_package(const channel::Bytes& raw) override;
 
-    Surroundings m_world;
     SimNodeConfig m_config;
-    Random m_random;
-    SimDisk m_disk;
-    channel::NodeId m_id;
-    channel::Address m_owner;
     std::unique_ptr<Process> m_process;
-    std::uint64_t m_epoch = 0;
-    std::array<bool, 5> m_scheduled{};
-    std::optional<std::uint64_t> m_crash_in;
-    std::string m_fatal;
-    std::uint64_t m_steps = 0;
 };
 
 }  // namespace hedgerow::sim

@@ -28,11 +28,15 @@ void World::set_up() {
     for (std::size_t i = 0; i < m_nodes.size(); ++i) {
         if (!node(i).start()) return fail("a fresh node does not start: " + node(i).fatal());
     }
+    for (const auto& one : m_towers) {
+        if (!one->start()) return fail("a fresh tower does not start: " + one->fatal());
+    }
     advance(2'000);
     for (std::size_t i = 1; i < m_nodes.size(); ++i) {
         node(i).node().connect_peer(node(0).uri(), [](const daemon::Result<daemon::PeerInfo>&) {});
     }
     advance(2'000);
+    for (std::size_t i = 0; i < m_nodes.size() && !m_towers.empty(); ++i) join_towers(i);
     for (std::size_t i = 1; i < m_nodes.size(); ++i) open_line(0, i);
     const bool opened = advance_until(240'000, [this] {
         if (m_lines.size() + 1 < m_nodes.size()) return false;
@@ -50,7 +54,17 @@ void World::set_up() {
         }
         return true;
     });
-    if (!opened && m_verdict.failures().empty()) fail("the channels do not open without any fault");
+    if (!opened) {
+        if (m_verdict.failures().empty()) fail("the channels do not open without any fault");
+        return;
+    }
+    for (Line& line : m_lines) {
+        const channel::Channel* c = channel_at(line.client, line.id);
+        line.terms = c->terms;
+        line.secret = c->secret;
+        line.opener = c->me;
+        use_towers(line);
+    }
 }
 
 void World::open_line(std::size_t hub, std::size_t client) {
@@ -63,7 +77,11 @@ void World::open_line(std::size_t hub, std::size_t client) {
         if (!opened) return fail("opening refused: " + opened.error().name);
         note("open");
         m_trace.line(node(client).name(), "opened {}", channel::to_hex(opened->id).substr(0, 10));
-        m_lines.push_back({opened->id, hub, client, {}, false, false});
+        Line line;
+        line.id = opened->id;
+        line.hub = hub;
+        line.client = client;
+        m_lines.push_back(std::move(line));
         for (std::size_t asset = 0; asset < 2; ++asset) {
             const Amount amount = asset == 0 ? usd(m_random.between(20'000, 60'000))
                                              : Amount::from_raw(static_cast<channel::Int128>(m_random.between(2'000, 9'000)) * kMilliEther);

@@ -70,9 +70,15 @@ void seed_sodium(std::uint64_t seed) {
 }
 
 World::World(const WorldOptions& options)
-    : m_options(options), m_random(options.seed), m_queue(kEpochMs), m_trace(m_queue, options.trace), m_aim(options.seed ^ 0xa13u) {
+    : m_options(options),
+      m_random(options.seed),
+      m_queue(kEpochMs),
+      m_trace(m_queue, options.trace),
+      m_tower_random(~options.seed),
+      m_aim(options.seed ^ 0xa13u) {
     seed_sodium(options.seed);
     draw_scenario();
+    draw_towers();
     ChainConfig config;
     config.contract = contract();
     config.genesis_s = kEpochMs / 1'000;
@@ -97,16 +103,25 @@ World::World(const WorldOptions& options)
         genesis.tokens[{usdc(), owner}] = U256(10'000'000) * U256(channel::pow10(6));
         genesis.tokens[{weth(), owner}] = ether(10'000);
     }
+    for (std::size_t i = 0; i < m_scenario.towers; ++i)
+        genesis.coins[Machine::owner_of(m_scenario.nodes + i)] = ether(100);
     m_chain = std::make_unique<Chain>(config, std::move(rules), std::move(genesis), m_random.fork("chain"));
-    m_checkers = std::make_unique<Checkers>(m_verdict, *m_chain);
+    m_checkers = std::make_unique<Checkers>(m_verdict, *m_chain, m_queue);
     m_network->set_tap([this](const NodeId& from, const NodeId& to, channel::ByteView frame) {
         m_checkers->on_frame(from, to, frame);
     });
     make_nodes();
+    make_towers();
 }
 
 World::~World() {
+    m_towers.clear();
     m_nodes.clear();
+}
+
+Machine& World::machine(std::size_t index) {
+    if (index < m_nodes.size()) return node(index);
+    return tower(index - m_nodes.size());
 }
 
 void World::draw_scenario() {
@@ -124,6 +139,18 @@ void World::draw_scenario() {
                  m_scenario.liar ? std::to_string(*m_scenario.liar) : "none", m_scenario.trading, m_scenario.active_s);
 }
 
+daemon::NodeOptions World::chain_options() const {
+    daemon::NodeOptions o;
+    o.chain_url = "simulated";
+    o.chain_id = m_chain->config().chain_id;
+    o.adjudicator = contract();
+    o.confirmations = kMaxReorg + 1;
+    o.chain_poll_ms = 3'000;
+    o.fees.confirmations = o.confirmations;
+    o.fees.block_ms = kSlotS * 1'000;
+    return o;
+}
+
 void World::make_nodes() {
     const Surroundings surroundings{m_queue, m_trace, *m_chain, *m_network, *m_oracles};
     for (std::size_t i = 0; i < m_scenario.nodes; ++i) {
@@ -132,14 +159,8 @@ void World::make_nodes() {
         config.index = i;
         config.datadir = m_options.root / config.name;
         config.registry = make_registry(btc_risk());
+        config.options = chain_options();
         daemon::NodeOptions& o = config.options;
-        o.chain_url = "simulated";
-        o.chain_id = m_chain->config().chain_id;
-        o.adjudicator = contract();
-        o.confirmations = kMaxReorg + 1;
-        o.chain_poll_ms = 3'000;
-        o.fees.confirmations = o.confirmations;
-        o.fees.block_ms = kSlotS * 1'000;
         o.assets.push_back({"USDC", usdc(), 6, {}, 0});
         o.assets.push_back({"WETH", weth(), 18, Oracles::eth(), 1'000});
         o.opening.oracles = m_oracles->addresses();
@@ -211,6 +232,7 @@ WorldResult World::run() {
         m_active = true;
         act_later();
         fault_later();
+        if (m_scenario.towers != 0) tower_fault_later();
         watch_calm();
         const std::uint64_t end = m_queue.now_ms() + m_scenario.active_s * 1'000;
         while (m_queue.now_ms() < end && !m_verdict.failed()) {
@@ -221,8 +243,8 @@ WorldResult World::run() {
         if (!m_verdict.failed()) finish();
     }
     WorldResult out;
-    for (const auto& n : m_nodes) {
-        if (n->running()) n->crash();
+    for (std::size_t i = 0; i < machines(); ++i) {
+        if (machine(i).running()) machine(i).crash();
     }
     out.failures = m_verdict.failures();
     for (const std::string& failure : out.failures) m_trace.line("verdict", "{}", failure);

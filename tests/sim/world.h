@@ -9,8 +9,15 @@
 
 #include "tests/sim/checkers.h"
 #include "tests/sim/sim_node.h"
+#include "tests/sim/sim_tower.h"
 
 namespace hedgerow::sim {
+
+/// So many worlds of a thousand have towers.
+inline constexpr std::uint64_t kTowerWorlds = 200;
+
+/// How long a victim is away at most, milliseconds.
+inline constexpr std::uint64_t kMaxAbsenceMs = 1'500'000;
 
 /// When every world begins: a multiple of every slot.
 inline constexpr std::uint64_t kEpochMs = 1'900'000'000'000;
@@ -49,6 +56,9 @@ class World {
         std::uint64_t mean_fault_ms = 15'000;
         std::uint64_t mean_action_ms = 1'500;
         std::set<std::string> faults;  ///< kinds that occur
+        std::size_t towers = 0;
+        std::vector<std::size_t> sync;  ///< by node: how many towers its payments wait for
+        bool absences = false;          ///< victims are switched off while they are cheated
     };
     /// A payment as its payer's user sees it; asked again with the same reference while its outcome is unknown.
     struct Payment {
@@ -66,6 +76,9 @@ class World {
         std::size_t hub = 0;
         std::size_t client = 0;
         std::vector<channel::SignedState> saved;  ///< by a liar, for later
+        channel::Terms terms;
+        channel::Secret secret;
+        channel::Party opener = channel::Party::A;  ///< the client's
         bool cheated = false;
         bool ending = false;
     };
@@ -73,6 +86,8 @@ class World {
     // world.cpp
     void draw_scenario();
     void make_nodes();
+    /// What every program of a world knows of the chain.
+    [[nodiscard]] daemon::NodeOptions chain_options() const;
     void slot();
     void oracle_slot();
     void advance(std::uint64_t ms);
@@ -88,6 +103,10 @@ class World {
     }
     void note(const std::string& name) { ++m_tally[name]; }
     [[nodiscard]] SimNode& node(std::size_t index) { return *m_nodes[index]; }
+    /// Nodes first, then towers.
+    [[nodiscard]] Machine& machine(std::size_t index);
+    [[nodiscard]] std::size_t machines() const { return m_nodes.size() + m_towers.size(); }
+    [[nodiscard]] SimTower& tower(std::size_t index) { return *m_towers[index]; }
     [[nodiscard]] bool is_liar(std::size_t index) const { return m_scenario.liar == index; }
     [[nodiscard]] const channel::Channel* channel_at(std::size_t index, const ChannelId& id);
     void fail(std::string what) { m_verdict.fail(std::move(what)); }
@@ -118,6 +137,8 @@ class World {
     void clock_fault();
     void oracle_fault();
     void cheat();
+    /// Takes a state of before to the chain in the liar's name.
+    void challenge_with(Line& line, const channel::SignedState& old);
     void copy_or_restore(std::size_t index);
     void disk_fault(std::size_t index);
     void lie(std::size_t index);
@@ -138,6 +159,21 @@ class World {
     void fall_silent();
     [[nodiscard]] bool is_kept_waiting(const Line& line);
 
+    // tower_faults.cpp
+    void draw_towers();
+    void make_towers();
+    /// Its user names the towers to it.
+    void join_towers(std::size_t index);
+    void use_towers(Line& line);
+    void tower_fault_later();
+    void tower_fault();
+    void tower_chain_fault(ChainAccess& access);
+    void tower_network_fault(std::size_t index);
+    void lose_tower(std::size_t index);
+    void switch_off();
+    void watch_absent(std::size_t index, const ChannelId& id, std::uint64_t until_ms);
+    [[nodiscard]] bool towers_hold_all();
+
     // finish.cpp
     void finish();
     [[nodiscard]] bool has_liar(const ChannelId& id) const;
@@ -156,9 +192,12 @@ class World {
     std::unique_ptr<Oracles> m_oracles;
     std::unique_ptr<Checkers> m_checkers;
     std::vector<std::unique_ptr<SimNode>> m_nodes;
+    std::vector<std::unique_ptr<SimTower>> m_towers;
+    Random m_tower_random;  ///< so that worlds without towers are what they would be without any
     std::map<std::size_t, SimDisk::Image> m_copies;
     std::set<std::size_t> m_stale;  ///< nodes that run on a restored copy
-    std::set<std::size_t> m_gone;  ///< nodes that never come back
+    std::set<std::size_t> m_gone;  ///< machines that never come back
+    std::set<std::size_t> m_absent;  ///< nodes that are switched off for as long as they are cheated
     std::vector<Line> m_lines;
     std::vector<Payment> m_payments;
     std::vector<wallet::PrivateKey> m_crooks;
@@ -170,7 +209,7 @@ class World {
     Random m_aim;                       ///< of ambushes
     bool m_active = false;            ///< faults and workload go on
     std::set<std::pair<std::size_t, std::size_t>> m_partitions;
-    std::set<std::size_t> m_down;  ///< nodes that will be started again
+    std::set<std::size_t> m_down;  ///< machines that will be started again
     std::uint64_t m_crook_nonce = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "channel/codec/wire.h"
 #include "channel/crypto/keccak.h"
+#include "daemon/node/channel_manager.h"
 #include "daemon/node/keys.h"
 #include "daemon/store/channel_store.h"
 #include "daemon/store/schema.h"
@@ -483,6 +484,49 @@ TEST_CASE("tower client: k of n hold a version") {
     rig.restart();
     CHECK(rig.client->policy(id) == TowerPolicy{std::nullopt, 2});
     CHECK(rig.client->any_sync());
+}
+
+namespace {
+
+struct NoChainEffects final : ChainEffects {
+    void challenge(const Channel&) override {}
+    void respond(const Channel&) override {}
+    void close_ready(const Channel&, const CloseReady&) override {}
+    void withdraw_ready(const Channel&, const WithdrawReady&) override {}
+    void status_changed(const Channel&) override {}
+};
+
+}  // namespace
+
+TEST_CASE("tower client: what waits for a tower that stays away is reported when the channel is closed") {
+    Rig rig;
+    rig.parts->keys = &rig.keys;
+    TowerClient client(*rig.parts, rig, rig.me());
+    client.restore({}, 1);
+    rig.parts->towers = &client;
+    NoChainEffects chain;
+    ChannelManager manager(*rig.parts, chain);
+    rig.parts->channels = &manager;
+    const testing::TestKey peer(2);
+    Secret secret;
+    secret.data[3] = 9;
+    Terms terms = testing::sample_terms(peer, peer, secret);
+    terms.signer_a = address_of(rig.keys.channel_signer(0));
+    const List<Price, kMaxAssets> marks = {testing::usd(1), testing::usd(2000)};
+    Channel& channel = manager.add(make_channel(terms, testing::sample_risk(), marks, rig.parts->separator, Party::A,
+                                                {}, peer.key, secret),
+                                   0);
+    int reported = 0;
+    int late = 0;
+    manager.report(channel.id, 1, [&] { ++reported; }, [&] { ++late; });
+    manager.tick();
+    rig.commit();
+    CHECK(reported == 0);
+    channel.status = channel::Status::closed;
+    manager.tick();
+    rig.commit();
+    CHECK(reported == 1);
+    CHECK(late == 0);
 }
 
 TEST_CASE("tower client: refusals are shown, and tried again ever later; silence too") {
