@@ -67,7 +67,9 @@ void World::restart(std::size_t index) {
     machine(index).disk().set_faults({});
     if (m_gone.contains(index) || m_absent.contains(index)) return;
     if (machine(index).running()) return machine(index).do_not_crash();  // it came through
-    if (!machine(index).start()) fail(fmt::format("{} does not start again: {}", machine(index).name(), machine(index).fatal()));
+    if (!machine(index).start())
+        return fail(fmt::format("{} does not start again: {}", machine(index).name(), machine(index).fatal()));
+    if (m_wiped.contains(index)) tell(index);
 }
 
 /// The disk fills up, or fails to write: the node stops by name rather than run on, and starts once the disk is well.

@@ -12,6 +12,7 @@ constexpr std::uint64_t kAgreeMs = 300'000;
 constexpr std::uint64_t kCloseMs = 300'000;
 constexpr std::uint64_t kSettleMs = 1'500'000;  // dispute period, price grace, and fees
 constexpr std::uint64_t kLockMs = 3'700'000;    // an invoice's lock lasts an hour
+constexpr std::uint64_t kLockEndMs = 400'000;   // the longest of the short ones, blocks to confirm that, and an answer
 constexpr std::uint64_t kRetryMs = 10'000;
 
 bool settled_down(const channel::Channel& c) {
@@ -51,6 +52,8 @@ bool World::all_final() {
         for (const std::size_t side : {line.hub, line.client}) {
             if (is_liar(side)) continue;
             const channel::Channel* c = channel_at(side, line.id);
+            // Where it was over before the copies were asked for, nobody has one any more.
+            if (c == nullptr && m_wiped.contains(side) && m_checkers->is_over(line.id)) continue;
             if (c == nullptr || c->status != channel::Status::closed) return false;
         }
     }
@@ -112,6 +115,11 @@ void World::finish() {
         if (!m_verdict.failed()) fail("liveness: a tower lacks the newest version of a client:" + why_not_final());
         return;
     }
+    if (!advance_until(kLockEndMs, [this] { return no_locks(); })) {
+        if (!m_verdict.failed()) fail("liveness: a lock outlives its expiry:" + why_not_final());
+        return;
+    }
+    liar_moves();
     for (std::size_t i = 0; i < machines(); ++i) machine(i).tick_ms = 4'000;
     for (Line& line : m_lines) {
         const std::size_t first = is_liar(line.hub) ? line.client : line.hub;
@@ -131,6 +139,9 @@ void World::finish() {
             if (is_liar(side)) continue;
             const channel::Channel* c = channel_at(side, line.id);
             locks = locks || (c != nullptr && !c->agreed.state.locks.empty());
+            // What is in flight may have been signed by the other side, and be the state that the chain has.
+            for (std::size_t i = 0; c != nullptr && i < c->pending.size(); ++i)
+                locks = locks || !c->pending[i].after.locks.empty();
             if (c != nullptr && c->status == channel::Status::open && !m_stale.contains(side)) end_line(line, side, true);
         }
     }

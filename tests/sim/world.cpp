@@ -74,6 +74,8 @@ World::World(const WorldOptions& options)
       m_random(options.seed),
       m_queue(kEpochMs),
       m_trace(m_queue, options.trace),
+      m_wipe_random(options.seed ^ 0x817eu),
+      m_lock_random(options.seed ^ 0x10c4u),
       m_tower_random(~options.seed),
       m_aim(options.seed ^ 0xa13u) {
     seed_sodium(options.seed);
@@ -233,6 +235,8 @@ WorldResult World::run() {
         act_later();
         fault_later();
         if (m_scenario.towers != 0) tower_fault_later();
+        wipe_later();
+        lock_later();
         watch_calm();
         const std::uint64_t end = m_queue.now_ms() + m_scenario.active_s * 1'000;
         while (m_queue.now_ms() < end && !m_verdict.failed()) {

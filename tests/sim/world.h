@@ -16,6 +16,10 @@ namespace hedgerow::sim {
 /// So many worlds of a thousand have towers.
 inline constexpr std::uint64_t kTowerWorlds = 200;
 
+/// So many have a node that loses its disk for good, and so many have locks that end soon.
+inline constexpr std::uint64_t kWipeWorlds = 100;
+inline constexpr std::uint64_t kLockWorlds = 150;
+
 /// How long a victim is away at most, milliseconds.
 inline constexpr std::uint64_t kMaxAbsenceMs = 1'500'000;
 
@@ -174,6 +178,19 @@ class World {
     void watch_absent(std::size_t index, const ChannelId& id, std::uint64_t until_ms);
     [[nodiscard]] bool towers_hold_all();
 
+    // wipes.cpp
+    void wipe_later();
+    void wipe(std::size_t index);
+    /// Its user names the hub and the towers to it.
+    void tell(std::size_t index);
+    void liar_moves();
+
+    // locks.cpp
+    void lock_later();
+    void lock_again();
+    void short_lock();
+    [[nodiscard]] bool no_locks();
+
     // finish.cpp
     void finish();
     [[nodiscard]] bool has_liar(const ChannelId& id) const;
@@ -193,9 +210,12 @@ class World {
     std::unique_ptr<Checkers> m_checkers;
     std::vector<std::unique_ptr<SimNode>> m_nodes;
     std::vector<std::unique_ptr<SimTower>> m_towers;
+    Random m_wipe_random;
+    Random m_lock_random;
     Random m_tower_random;  ///< so that worlds without towers are what they would be without any
     std::map<std::size_t, SimDisk::Image> m_copies;
     std::set<std::size_t> m_stale;  ///< nodes that run on a restored copy
+    std::set<std::size_t> m_wiped;  ///< of them, those that began again from the phrase
     std::set<std::size_t> m_gone;  ///< machines that never come back
     std::set<std::size_t> m_absent;  ///< nodes that are switched off for as long as they are cheated
     std::vector<Line> m_lines;
