@@ -22,7 +22,7 @@ class ChainEvents {
     /// What happened so far to channels that came from a backup, once more from the adjudicator's first block; goes on
     /// after a restart.
     void look_back(const std::vector<channel::ChannelId>& ids);
-    /// Looks that a stop interrupted.
+    /// Looks and questions that a stop interrupted.
     void resume();
     [[nodiscard]] bool synced() const { return m_synced; }
 
@@ -45,11 +45,17 @@ class ChainEvents {
 
     void ask_dispute(const channel::ChannelId& id);
     void ask_holdings(const channel::ChannelId& id);
+    void answered(std::set<channel::ChannelId>& questions, const channel::ChannelId& id);
+    void store_questions();
+    void resume_questions();
 
     NodeParts& m_parts;
     Disputes& m_disputes;
     bool m_synced = false;
     std::set<channel::ChannelId> m_looking_back;
+    // What is asked about, stored with what raised the question until the answer is: the follower says it only once.
+    std::set<channel::ChannelId> m_asking_dispute;
+    std::set<channel::ChannelId> m_asking_holdings;
 };
 
 /// Index of a token in a channel's terms; nothing where it is not listed.

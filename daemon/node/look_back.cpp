@@ -29,6 +29,7 @@ struct ChainEvents::LookBack {
 };
 
 void ChainEvents::resume() {
+    resume_questions();
     const auto stored = get_meta(m_parts.reader, kMetaKey);
     const auto ids = stored ? channel::wire_decode<Ids>(*stored) : channel::Expected<Ids, channel::Rule>(Ids());
     if (!ids) throw StoreError(StoreErrorKind::corrupt, "look_back");

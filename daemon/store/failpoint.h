@@ -20,6 +20,8 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "opening.opened", "chain_ops.before_answer", "ops.before_answer",
     // A batch of the chain follower: nothing of it is fed; all of it is, and nothing is stored.
     "chain.before_batch", "chain.after_batch",
+    // The chain has said whether a dispute that a reorganisation touched is still there, and nobody was told.
+    "chain.dispute_asked",
     // A backup file: begun under another name; complete, and not yet under its own.
     "backup.begun", "backup.written",
     // A message before it leaves, and once it has left and nothing else was done.

@@ -38,8 +38,8 @@ const std::deque<std::string> kEnd = {"tx.stored.withdraw", "tx.broadcast.withdr
                                       "send.CloseSignature", "sent.CloseSignature", "tx.stored.close", "tx.broadcast.close",
                                       "tx.stored.challenge", "tx.broadcast.challenge", "tx.stored.attest", "tx.broadcast.attest",
                                       "tx.stored.settle", "tx.broadcast.settle", "tx.stored.respond", "tx.broadcast.respond"};
-/// Passed in other tests of this folder.
-const std::deque<std::string> kElsewhere = {"store.after_migration", "wallet.created", "send.HandOver", "sent.HandOver",
+/// Passed in other tests of this folder, and in functional_dispute_reorg.
+const std::deque<std::string> kElsewhere = {"chain.dispute_asked", "store.after_migration", "wallet.created", "send.HandOver", "sent.HandOver",
                                             "send.PeerError", "sent.PeerError"};
 
 std::deque<std::string> joined(std::initializer_list<std::deque<std::string>> lists) {

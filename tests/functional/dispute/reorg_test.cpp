@@ -257,4 +257,31 @@ TEST_CASE("a deposit counts when it is confirmed; one that a reorganisation take
     world.automine(true);
 }
 
+TEST_CASE("a node that dies between a challenge's leaving the chain and what it would do about it, does it at its start") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Pair pair(std::move(*anvil), {{{"confirmations", "2"}}});
+    auto& [world, alice, bob] = pair;
+    const auto plot = [&] {
+        const Ticker blocks(world);
+        return std::make_unique<Plot>(pair);
+    }();
+    bob.kill();
+    alice.kill();
+    ChildOptions armed;
+    armed.environment = {{"HEDGEROW_FAILPOINT", "chain.dispute_asked:1"}};
+    alice.start(armed);
+    world.automine(false);
+    const std::string challenge = world.post_challenge(plot->old, Party::B);
+    world.mine();
+    REQUIRE(world.succeeded(challenge));
+    const std::uint64_t block = world.height();
+    alice.wait_status(plot->id, "disputed");
+    world.anvil.call("anvil_dropAllTransactions", Json::array());
+    take_back(world, block, 1);
+    until("her death", [&] { return alice.ended() == 137; });
+    alice.start();
+    alice.wait_status(plot->id, "open");
+}
+
 TEST_SUITE_END();
