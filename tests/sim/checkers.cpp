@@ -201,6 +201,14 @@ void Checkers::check_conservation() {
 // --- outcomes
 // ---------------------------------------------------------------------------------------------------------------
 
+std::uint64_t Checkers::locks_end_s(const ChannelId& id) const {
+    std::uint64_t out = 0;
+    const OnChain end = read_chain()[id];
+    if (!end.recorded) return 0;
+    for (const channel::Lock& lock : end.recorded->locks) out = std::max(out, lock.expiry);
+    return out;
+}
+
 std::map<ChannelId, Checkers::OnChain> Checkers::read_chain() const {
     std::map<ChannelId, OnChain> out;
     for (std::uint64_t number = 0; number <= m_chain.height(); ++number) {

@@ -90,6 +90,8 @@ class Checkers {
 
     /// The end of that channel is on chain.
     [[nodiscard]] bool is_over(const ChannelId& id) const;
+    /// When the last lock of the state that the chain has recorded expires, Unix seconds; 0 where it has none.
+    [[nodiscard]] std::uint64_t locks_end_s(const ChannelId& id) const;
     [[nodiscard]] const std::map<ChannelId, WitnessedChannel>& channels() const { return m_channels; }
     [[nodiscard]] bool is_honest(const NodeId& node) const { return !m_liars.contains(node); }
     [[nodiscard]] std::optional<Party> party_of(const WitnessedChannel& channel, const NodeId& node) const;

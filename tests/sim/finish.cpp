@@ -11,7 +11,6 @@ constexpr std::uint64_t kReconnectS = 75;  // a channel that was cut off until t
 constexpr std::uint64_t kAgreeMs = 300'000;
 constexpr std::uint64_t kCloseMs = 300'000;
 constexpr std::uint64_t kSettleMs = 1'500'000;  // dispute period, price grace, and fees
-constexpr std::uint64_t kLockMs = 3'700'000;    // an invoice's lock lasts an hour
 constexpr std::uint64_t kLockEndMs = 400'000;   // the longest of the short ones, blocks to confirm that, and an answer
 constexpr std::uint64_t kRetryMs = 10'000;
 
@@ -86,7 +85,7 @@ void World::finish() {
     if (m_scenario.liar && !silent && m_random.chance(700)) cheat();
     m_trace.line("world", "the faults stop");
     heal();
-    advance_until(kMaxAbsenceMs, [this] { return m_absent.empty(); });
+    advance_until(kMaxAbsenceMs + kMaxLockMs, [this] { return m_absent.empty(); });
     const std::uint64_t healed_s = m_queue.now_ms() / 1'000;
     if (silent) fall_silent();
     std::uint64_t next_retry = 0;
@@ -145,7 +144,7 @@ void World::finish() {
             if (c != nullptr && c->status == channel::Status::open && !m_stale.contains(side)) end_line(line, side, true);
         }
     }
-    const bool final = advance_until(kSettleMs + (locks ? kLockMs : 0), [&] {
+    const bool final = advance_until(kSettleMs + (locks ? kMaxLockMs : 0), [&] {
         keep_asking();
         return all_final();
     });

@@ -162,6 +162,9 @@ void World::switch_off() {
 void World::watch_absent(std::size_t index, const ChannelId& id, std::uint64_t until_ms) {
     m_queue.after(5'000, [this, index, id, until_ms] {
         if (!m_checkers->is_over(id) && m_queue.now_ms() < until_ms) return watch_absent(index, id, until_ms);
+        // Nobody can settle before the last lock has expired.
+        const std::uint64_t locks_end_ms = m_checkers->is_over(id) ? 0 : m_checkers->locks_end_s(id) * 1'000;
+        if (until_ms < locks_end_ms + kLockGraceMs) return watch_absent(index, id, locks_end_ms + kLockGraceMs);
         const auto dispute = m_chain->state().disputes.find(id);
         const bool open = !m_checkers->is_over(id) && dispute != m_chain->state().disputes.end();
         const auto party = *m_checkers->party_of(m_checkers->channels().at(id), node(index).id());

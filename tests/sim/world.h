@@ -22,6 +22,9 @@ inline constexpr std::uint64_t kLockWorlds = 150;
 
 /// How long a victim is away at most, milliseconds.
 inline constexpr std::uint64_t kMaxAbsenceMs = 1'500'000;
+/// And longer where a lock delays the end: an invoice's lasts an hour; then this for blocks and fees.
+inline constexpr std::uint64_t kMaxLockMs = 3'700'000;
+inline constexpr std::uint64_t kLockGraceMs = 400'000;
 
 /// When every world begins: a multiple of every slot.
 inline constexpr std::uint64_t kEpochMs = 1'900'000'000'000;
