@@ -55,6 +55,23 @@ Signature read_signature(const Json& json) {
 
 }  // namespace
 
+Exported exported(TestNode& node) {
+    const std::string line = node.ask("export");
+    std::istringstream in(line);
+    std::string id, terms, secret, state, a, b;
+    in >> id >> terms >> secret >> state >> a >> b;
+    const auto terms_bytes = channel::from_hex(terms);
+    const auto state_bytes = channel::from_hex(state);
+    const auto channel_id = channel::fixed_from_hex<channel::ChannelId>(id);
+    const auto signature_a = channel::fixed_from_hex<channel::Signature>(a);
+    const auto signature_b = channel::fixed_from_hex<channel::Signature>(b);
+    const auto known = channel::fixed_from_hex<channel::Secret>(secret);
+    if (!terms_bytes || !state_bytes || !channel_id || !known || !signature_a || !signature_b)
+        throw std::runtime_error("no state: " + line);
+    return {*channel_id, *channel::wire_decode<channel::Terms>(*terms_bytes), *known,
+            *channel::wire_decode<channel::State>(*state_bytes), {*signature_a, *signature_b}};
+}
+
 // --- the world
 // -------------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,9 @@ struct Oracle {
     std::string signer, publish, http;
 };
 
+/// What the node says to "export": its newest state that both have signed. std::runtime_error where it says anything else.
+Exported exported(TestNode& node);
+
 /// A call to the node that runs in that directory; throws Refused.
 Json call_at(const std::filesystem::path& datadir, const std::string& method, const Json& params);
 

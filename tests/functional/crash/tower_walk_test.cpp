@@ -52,17 +52,6 @@ std::pair<Preimage, LockHash> test_preimage(std::uint8_t number) {
     return {preimage, hash};
 }
 
-Exported exported(TestNode& node) {
-    std::istringstream in(node.ask("export"));
-    std::string id, terms, secret, state, a, b;
-    in >> id >> terms >> secret >> state >> a >> b;
-    return {*fixed_from_hex<ChannelId>(id),
-            *wire_decode<Terms>(*from_hex(terms)),
-            *fixed_from_hex<Secret>(secret),
-            *wire_decode<State>(*from_hex(state)),
-            {*fixed_from_hex<Signature>(a), *fixed_from_hex<Signature>(b)}};
-}
-
 /// alice leads and has a tower; bob cheats in one life of a channel, and closes in the next. The victim, the tower or
 /// alice, dies at one point after the other: each of its lives is armed with the next.
 struct Walk {

@@ -14,15 +14,6 @@ using namespace hedgerow;
 using namespace hedgerow::channel;
 using namespace hedgerow::test;
 
-Exported exported(TestNode& node) {
-    std::istringstream in(node.ask("export"));
-    std::string id, terms, secret, state, a, b;
-    in >> id >> terms >> secret >> state >> a >> b;
-    return {*fixed_from_hex<ChannelId>(id), *wire_decode<Terms>(*from_hex(terms)), *fixed_from_hex<Secret>(secret),
-            *wire_decode<State>(*from_hex(state)),
-            {*fixed_from_hex<Signature>(a), *fixed_from_hex<Signature>(b)}};
-}
-
 Preimage preimage(std::uint8_t number) {
     Preimage out;
     out.data[0] = number;
