@@ -40,7 +40,7 @@ void World::tell(std::size_t index) {
 /// Whoever lost data waits for the other side to move; where that is a liar, it moves by cheating.
 void World::liar_moves() {
     for (Line& line : m_lines) {
-        if (!has_liar(line.id) || line.cheated || m_checkers->is_over(line.id)) continue;
+        if (!has_liar(line.id) || m_checkers->is_over(line.id)) continue;
         const std::size_t other = is_liar(line.hub) ? line.client : line.hub;
         if (!m_stale.contains(other) || m_chain->state().disputes.contains(line.id)) continue;
         note("liar moves");
