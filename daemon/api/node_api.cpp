@@ -55,7 +55,8 @@ void bind_peer_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
     }));
     dispatcher.bind("peer_disconnect", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto done = node.disconnect_peer(read_node_id(params.at("uri").get<std::string>()));
-        done ? reply.result(Json::object()) : reply.error(done.error());
+        if (!done) return reply.error(done.error());
+        node.when_durable([reply] { reply.result(Json::object()); });
     }));
     dispatcher.bind("peer_list", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto peers = node.peers();

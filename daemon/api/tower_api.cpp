@@ -70,7 +70,8 @@ void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) 
     }));
     dispatcher.bind("tower_remove", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto done = node.remove_tower(read_node_id(params.at("uri").get<std::string>()));
-        done ? reply.result(Json::object()) : reply.error(done.error());
+        if (!done) return reply.error(done.error());
+        node.when_durable([reply] { reply.result(Json::object()); });
     }));
     dispatcher.bind("tower_list", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto towers = node.towers();
@@ -89,7 +90,8 @@ void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) 
         if (params.contains("sync")) policy.sync = params.at("sync").get<std::uint8_t>();
         const bool change = params.contains("all") || params.contains("towers") || params.contains("sync");
         const auto set = change ? node.set_tower_policy(channel.id, policy) : Result<void>();
-        set ? reply.result(policy_json(node, channel.id)) : reply.error(set.error());
+        if (!set) return reply.error(set.error());
+        node.when_durable([reply, policy = policy_json(node, channel.id)] { reply.result(policy); });
     }));
 }
 

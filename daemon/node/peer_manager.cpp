@@ -202,7 +202,8 @@ void PeerManager::answer_waiters(const NodeId& peer) {
     const auto [first, last] = m_waiters.equal_range(peer);
     for (auto it = first; it != last; ++it) waiting.push_back(std::move(it->second));
     m_waiters.erase(first, last);
-    for (const Waiter& waiter : waiting) waiter.done(info);
+    // A link may be there before the row that brings it back after a restart.
+    for (Waiter& waiter : waiting) m_parts.outbox.when_durable([done = std::move(waiter.done), info] { done(info); });
 }
 
 void PeerManager::tick() {
