@@ -1,7 +1,5 @@
 #include "daemon/node/chain_events.h"
 
-#include <tuple>
-
 #include "daemon/node/disputes.h"
 #include "daemon/store/channel_store.h"
 #include "daemon/store/failpoint.h"
@@ -150,49 +148,10 @@ void ChainEvents::rolled_back(const ChainEvent& event, bool was_confirmed) {
         event.event);
 }
 
-// --- questions
-// ---------------------------------------------------------------------------------------------------------------------
-
-namespace {
-
-constexpr const char* kQuestionsKey = "chain_questions";
-
-struct Questions {
-    channel::List<ChannelId, (1 << 20)> disputes;
-    channel::List<ChannelId, (1 << 20)> holdings;
-    static constexpr auto fields() {
-        return std::make_tuple(channel::field("disputes", &Questions::disputes),
-                               channel::field("holdings", &Questions::holdings));
-    }
-};
-
-}  // namespace
-
-void ChainEvents::store_questions() {
-    Questions questions;
-    questions.disputes.assign(m_asking_dispute.begin(), m_asking_dispute.end());
-    questions.holdings.assign(m_asking_holdings.begin(), m_asking_holdings.end());
-    m_parts.outbox.persist(
-        [value = channel::wire_encode(questions)](Database& db) { put_meta(db, kQuestionsKey, value); });
-}
-
-void ChainEvents::resume_questions() {
-    const auto stored = get_meta(m_parts.reader, kQuestionsKey);
-    if (!stored) return;
-    const auto questions = channel::wire_decode<Questions>(*stored);
-    if (!questions) throw StoreError(StoreErrorKind::corrupt, kQuestionsKey);
-    for (const ChannelId& id : questions->disputes) ask_dispute(id);
-    for (const ChannelId& id : questions->holdings) ask_holdings(id);
-}
-
-void ChainEvents::answered(std::set<ChannelId>& questions, const ChannelId& id) {
-    if (questions.erase(id) != 0) store_questions();
-}
-
 /// What the contract records now, after a reorganisation or an event without its beginning.
 void ChainEvents::ask_dispute(const ChannelId& id) {
     if (m_parts.channels->find(id) == nullptr) return;
-    if (m_asking_dispute.insert(id).second) store_questions();
+    m_asking_dispute.insert(std::span(&id, 1));
     const bool asked = m_parts.questions->post([this, id, to = m_parts.options.adjudicator](wallet::EthClient& client) {
         wallet::CallRequest request;
         request.to = to;
@@ -203,7 +162,7 @@ void ChainEvents::ask_dispute(const ChannelId& id) {
             const Channel* channel = m_parts.channels->find(id);
             if (!view) return m_parts.loop.after(1'000, [this, id] { ask_dispute(id); });
             failpoint("chain.dispute_asked");
-            answered(m_asking_dispute, id);
+            m_asking_dispute.erase(std::span(&id, 1));
             if (view->end == 0) return m_parts.channels->feed(id, channel::ChainDisputeGone{});
             m_parts.channels->feed(id, channel::ChainDispute{view->end - channel->terms.dispute_period, view->end,
                                                              view->version, view->challenger});
@@ -215,7 +174,7 @@ void ChainEvents::ask_dispute(const ChannelId& id) {
 void ChainEvents::ask_holdings(const ChannelId& id) {
     const Channel* channel = m_parts.channels->find(id);
     if (channel == nullptr) return;
-    if (m_asking_holdings.insert(id).second) store_questions();
+    m_asking_holdings.insert(std::span(&id, 1));
     const bool asked = m_parts.questions->post(
         [this, id, terms = channel->terms, to = m_parts.options.adjudicator](wallet::EthClient& client) {
             std::vector<wallet::HoldingsView> holdings;
@@ -230,7 +189,7 @@ void ChainEvents::ask_holdings(const ChannelId& id) {
             }
             return ChainWorker::Completion([this, id, holdings = std::move(holdings), count = terms.assets.size()] {
                 if (holdings.size() != count) return m_parts.loop.after(1'000, [this, id] { ask_holdings(id); });
-                answered(m_asking_holdings, id);
+                m_asking_holdings.erase(std::span(&id, 1));
                 for (std::size_t i = 0; i < count; ++i) {
                     const auto asset = static_cast<std::uint8_t>(i);
                     m_parts.channels->feed(id, channel::ChainDeposit{Party::A, asset, holdings[i].deposit_a});

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <memory>
-#include <set>
 
 #include "daemon/chain/tracker.h"
 #include "daemon/node/channel_manager.h"
-#include "daemon/node/node_parts.h"
+#include "daemon/node/stored_ids.h"
 
 namespace hedgerow::daemon {
 
@@ -16,7 +15,12 @@ class Disputes;
 /// the effects of its batch.
 class ChainEvents {
   public:
-    ChainEvents(NodeParts& parts, Disputes& disputes) : m_parts(parts), m_disputes(disputes) {}
+    ChainEvents(NodeParts& parts, Disputes& disputes)
+        : m_parts(parts),
+          m_disputes(disputes),
+          m_looking_back(parts, "look_back"),
+          m_asking_dispute(parts, "ask_dispute"),
+          m_asking_holdings(parts, "ask_holdings") {}
 
     void take(const ChainBatch& batch);
     /// What happened so far to channels that came from a backup, once more from the adjudicator's first block; goes on
@@ -41,21 +45,17 @@ class ChainEvents {
     void looked(LookBack& look, const ChainInput& input);
     void looked_back(const LookBack& look);
     [[nodiscard]] bool behind_known(const ChainEvent& event) const;
-    void store_look_back();
 
     void ask_dispute(const channel::ChannelId& id);
     void ask_holdings(const channel::ChannelId& id);
-    void answered(std::set<channel::ChannelId>& questions, const channel::ChannelId& id);
-    void store_questions();
-    void resume_questions();
 
     NodeParts& m_parts;
     Disputes& m_disputes;
     bool m_synced = false;
-    std::set<channel::ChannelId> m_looking_back;
-    // What is asked about, stored with what raised the question until the answer is: the follower says it only once.
-    std::set<channel::ChannelId> m_asking_dispute;
-    std::set<channel::ChannelId> m_asking_holdings;
+    StoredIds<8'192> m_looking_back;
+    // What raises a question the follower says only once.
+    StoredIds<(1 << 20)> m_asking_dispute;
+    StoredIds<(1 << 20)> m_asking_holdings;
 };
 
 /// Index of a token in a channel's terms; nothing where it is not listed.

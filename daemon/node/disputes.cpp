@@ -264,7 +264,6 @@ void Disputes::resume() {
         if (const auto stored = get_meta(m_parts.reader, recorded_key(channel->id))) {
             if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[channel->id] = std::move(*state);
         }
-        if (channel->status == channel::Status::closed) restore_undone(*channel);
         if (channel->status == channel::Status::closing) close_now(*channel);
         if (channel->status != channel::Status::disputed) continue;
         if (!channel->dispute)
@@ -272,6 +271,7 @@ void Disputes::resume() {
         else if (channel->agreed.state.version > channel->dispute->version)
             respond(*channel);
     }
+    for (const ChannelId& id : m_stored_undone.left()) resume_undone(id);
 }
 
 void Disputes::tick() {
@@ -329,27 +329,11 @@ void Disputes::act(const ChannelId& id, const DisputeLook& look) {
 // --- an end that left the chain
 // --------------------------------------------------------------------------------------------
 
-namespace {
-
-std::string undone_key(const ChannelId& id) {
-    return std::string("undone/").append(channel::to_hex(id));
-}
-
-void put_undone(Outbox& outbox, const ChannelId& id, bool undone) {
-    outbox.persist([key = undone_key(id), undone](Database& db) {
-        const std::array<std::uint8_t, 1> value{static_cast<std::uint8_t>(undone ? 1 : 0)};
-        put_meta(db, key, value);
-    });
-}
-
-}  // namespace
-
 void Disputes::end_undone(const ChannelId& id) {
     const Channel* channel = m_parts.channels->find(id);
     if (channel == nullptr || channel->status != channel::Status::closed || m_undone.contains(id)) return;
     LOG_ERROR("the confirmed end of a channel left the chain: it is brought there again", {"channel", id});
-    put_undone(m_parts.outbox, id, true);
-    m_undone[id] = {m_parts.steady_ms, channel->dispute ? channel->dispute->version : channel->agreed.state.version};
+    take_undone(*channel);
     if (const auto stored = get_meta(m_parts.reader, recorded_key(id))) {
         if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[id] = std::move(*state);
     }
@@ -357,14 +341,18 @@ void Disputes::end_undone(const ChannelId& id) {
 
 void Disputes::end_confirmed(const ChannelId& id) {
     if (m_undone.erase(id) == 0) return;
-    put_undone(m_parts.outbox, id, false);
+    m_stored_undone.erase(std::span(&id, 1));
     m_recorded.erase(id);
     m_enforcer.finished(id);
 }
 
-void Disputes::restore_undone(const Channel& channel) {
-    const auto stored = get_meta(m_parts.reader, undone_key(channel.id));
-    if (!stored || stored->empty() || stored->front() == 0) return;
+void Disputes::resume_undone(const ChannelId& id) {
+    const Channel* channel = m_parts.channels->find(id);
+    if (channel != nullptr && channel->status == channel::Status::closed) take_undone(*channel);
+}
+
+void Disputes::take_undone(const Channel& channel) {
+    m_stored_undone.insert(std::span(&channel.id, 1));
     m_undone[channel.id] = {m_parts.steady_ms,
                             channel.dispute ? channel.dispute->version : channel.agreed.state.version};
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/enforcer.h"
+#include "daemon/node/stored_ids.h"
 #include "wallet/chain/contract_events.h"
 
 namespace hedgerow::daemon {
@@ -14,7 +15,7 @@ namespace hedgerow::daemon {
 /// everything survives a restart.
 class Disputes final : public ChainEffects {
   public:
-    explicit Disputes(NodeParts& parts) : m_parts(parts), m_enforcer(parts) {}
+    explicit Disputes(NodeParts& parts) : m_parts(parts), m_enforcer(parts), m_stored_undone(parts, "undone") {}
 
     // ChainEffects
     void challenge(const channel::Channel& channel) override;
@@ -71,7 +72,8 @@ class Disputes final : public ChainEffects {
     void act(const channel::ChannelId& id, const DisputeLook& look);
     void act_undone(const channel::ChannelId& id, Undone& undone, const DisputeLook& look);
     void end_again(const channel::Channel& channel);
-    void restore_undone(const channel::Channel& channel);
+    void resume_undone(const channel::ChannelId& id);
+    void take_undone(const channel::Channel& channel);
     void answer_forced();
     struct PaidSearch;
     void find_paid(const std::shared_ptr<PaidSearch>& search);
@@ -83,6 +85,7 @@ class Disputes final : public ChainEffects {
     std::set<channel::ChannelId> m_looking;
     std::map<channel::ChannelId, std::uint64_t> m_next_look_ms;
     std::map<channel::ChannelId, Undone> m_undone;
+    StoredIds<(1 << 20)> m_stored_undone;
     std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_challenges;
     std::multimap<channel::ChannelId, Answer<channel::TxHash>> m_closes;
     std::multimap<WithdrawKey, Answer<channel::TxHash>> m_withdrawals;

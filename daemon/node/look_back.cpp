@@ -1,7 +1,6 @@
 #include "daemon/chain/follower.h"
 #include "daemon/node/chain_events.h"
 #include "daemon/node/disputes.h"
-#include "daemon/store/channel_store.h"
 
 /// The past of channels that came from a backup: the follower has passed it already, so a second tracker walks there
 /// from the adjudicator's first block, beside the follower, and feeds these channels only.
@@ -11,10 +10,8 @@ using channel::ChannelId;
 
 namespace {
 
-constexpr const char* kMetaKey = "look_back";
 constexpr std::size_t kStepsPerQuestion = 16;
 constexpr std::uint64_t kRetryMs = 1'000;
-using Ids = channel::List<ChannelId, 8'192>;
 
 }  // namespace
 
@@ -29,25 +26,16 @@ struct ChainEvents::LookBack {
 };
 
 void ChainEvents::resume() {
-    resume_questions();
-    const auto stored = get_meta(m_parts.reader, kMetaKey);
-    const auto ids = stored ? channel::wire_decode<Ids>(*stored) : channel::Expected<Ids, channel::Rule>(Ids());
-    if (!ids) throw StoreError(StoreErrorKind::corrupt, "look_back");
-    if (!ids->empty()) look_back({ids->begin(), ids->end()});
-}
-
-void ChainEvents::store_look_back() {
-    Ids ids;
-    for (const ChannelId& id : m_looking_back) ids.push_back(id);
-    m_parts.outbox.persist([value = channel::wire_encode(ids)](Database& db) { put_meta(db, kMetaKey, value); });
+    look_back(m_looking_back.left());
+    for (const ChannelId& id : m_asking_dispute.left()) ask_dispute(id);
+    for (const ChannelId& id : m_asking_holdings.left()) ask_holdings(id);
 }
 
 void ChainEvents::look_back(const std::vector<ChannelId>& ids) {
     if (ids.empty()) return;
     const NodeOptions& options = m_parts.options;
     const TrackerConfig config{options.chain_id, options.adjudicator, options.adjudicator_block, options.confirmations};
-    m_looking_back.insert(ids.begin(), ids.end());
-    store_look_back();
+    m_looking_back.insert(ids);
     look_further(std::make_shared<LookBack>(LookBack{ChainTracker(config), {ids.begin(), ids.end()}, m_parts.height}));
 }
 
@@ -117,7 +105,6 @@ bool ChainEvents::behind_known(const ChainEvent& event) const {
 
 void ChainEvents::looked_back(const LookBack& look) {
     for (const ChannelId& id : look.ids) {
-        m_looking_back.erase(id);
         const channel::Channel* channel = m_parts.channels->find(id);
         if (channel == nullptr || channel->status == channel::Status::closed) continue;
         const auto recorded = look.recorded.find(id);
@@ -126,7 +113,7 @@ void ChainEvents::looked_back(const LookBack& look) {
         if (newer) m_disputes.remember(id, recorded->second);
         ask_dispute(id);
     }
-    store_look_back();
+    m_looking_back.erase(std::vector<ChannelId>(look.ids.begin(), look.ids.end()));
     LOG_INFO("looked back", {"channels", look.ids.size()}, {"height", look.tracker.height()});
 }
 
