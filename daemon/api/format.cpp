@@ -26,6 +26,14 @@ Answer<TxHash> replying_transaction(rpc::Reply reply) {
     return replying<TxHash>(std::move(reply), [](const TxHash& hash) { return Json{{"txHash", to_hex(hash)}}; });
 }
 
+void reply_when_stored(Node& node, const rpc::Reply& reply, Json result) {
+    node.when_durable([reply, result = std::move(result)] { reply.result(result); });
+}
+
+void reply_when_stored(Node& node, const rpc::Reply& reply) {
+    reply_when_stored(node, reply, Json::object());
+}
+
 const Channel& read_channel(const Node& node, const Json& params) {
     const auto id = fixed_from_hex<ChannelId>(params.at("channelId").get<std::string>());
     const Channel* channel = id ? node.find(*id) : nullptr;

@@ -40,6 +40,9 @@ template <typename T, typename Make>
     };
 }
 [[nodiscard]] Answer<channel::TxHash> replying_transaction(rpc::Reply reply);
+/// Answers once what this turn has changed is durable: nothing that is said to be done is lost with a power cut.
+void reply_when_stored(Node& node, const rpc::Reply& reply, Json result);
+void reply_when_stored(Node& node, const rpc::Reply& reply);  ///< an empty object
 
 // Readers. The dispatcher has checked types; these find what is named.
 [[nodiscard]] const channel::Channel& read_channel(const Node& node, const Json& params);

@@ -2,8 +2,6 @@
 
 #include "channel/crypto/signature.h"
 #include "daemon/api/format.h"
-#include "daemon/node/backup.h"
-#include "daemon/store/channel_store.h"
 
 namespace hedgerow::daemon {
 
@@ -11,13 +9,12 @@ using namespace channel;
 
 namespace {
 
-Json info_json(Node& node) {
+Json info_json(const Node& node) {
     const NodeInfo info = node.info();
     const Json chain{{"chainId", info.chain_id}, {"adjudicator", checksum_address(info.adjudicator)}, {"height", info.height}, {"synced", info.synced}};
-    const auto lacking = get_meta(node.reader(), kMayLackChannels);
     Json out{{"nodeId", to_hex(info.node_id)}, {"uri", info.uri}, {"version", HEDGEROW_VERSION}, {"chains", Json::array({chain})},
             {"channels", info.channels}, {"halted", info.halted}, {"walletLocked", info.wallet_locked}, {"recovering", info.recovering}};
-    if (lacking && !lacking->empty() && lacking->front() != 0) out["mayLackChannels"] = true;
+    if (info.may_lack_channels) out["mayLackChannels"] = true;
     return out;
 }
 
@@ -40,11 +37,11 @@ void bind_node_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
     }));
     dispatcher.bind("node_halt", handler([&node](const Json&, const rpc::Reply& reply) {
         node.halt();
-        reply.result(Json::object());
+        reply_when_stored(node, reply);
     }));
     dispatcher.bind("node_resume", handler([&node](const Json&, const rpc::Reply& reply) {
         node.resume();
-        reply.result(Json::object());
+        reply_when_stored(node, reply);
     }));
 }
 
@@ -56,7 +53,7 @@ void bind_peer_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
     dispatcher.bind("peer_disconnect", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto done = node.disconnect_peer(read_node_id(params.at("uri").get<std::string>()));
         if (!done) return reply.error(done.error());
-        node.when_durable([reply] { reply.result(Json::object()); });
+        reply_when_stored(node, reply);
     }));
     dispatcher.bind("peer_list", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto peers = node.peers();

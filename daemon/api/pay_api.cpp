@@ -159,7 +159,8 @@ void bind_pay_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
         if (params.contains("amount")) amount = read_amount(params.at("amount"), asset.decimals, "amount");
         const std::uint64_t expiry = params.contains("expirySeconds") ? params.at("expirySeconds").get<std::uint64_t>() : 3'600;
         const auto made = payments.create(asset.token, amount, text_or(params, "memo", ""), expiry);
-        made ? reply.result(own_invoice_json(node, *made)) : reply.error(made.error());
+        if (!made) return reply.error(made.error());
+        reply_when_stored(node, reply, own_invoice_json(node, *made));
     }));
     dispatcher.bind("invoice_decode", handler([&node](const Json& params, const rpc::Reply& reply) {
         const std::string text = params.at("invoice").get<std::string>();

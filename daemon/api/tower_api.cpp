@@ -71,7 +71,7 @@ void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) 
     dispatcher.bind("tower_remove", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto done = node.remove_tower(read_node_id(params.at("uri").get<std::string>()));
         if (!done) return reply.error(done.error());
-        node.when_durable([reply] { reply.result(Json::object()); });
+        reply_when_stored(node, reply);
     }));
     dispatcher.bind("tower_list", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto towers = node.towers();
@@ -91,7 +91,7 @@ void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) 
         const bool change = params.contains("all") || params.contains("towers") || params.contains("sync");
         const auto set = change ? node.set_tower_policy(channel.id, policy) : Result<void>();
         if (!set) return reply.error(set.error());
-        node.when_durable([reply, policy = policy_json(node, channel.id)] { reply.result(policy); });
+        reply_when_stored(node, reply, policy_json(node, channel.id));
     }));
 }
 

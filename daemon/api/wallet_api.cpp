@@ -71,7 +71,7 @@ void import_key(Node& node, const std::string& keystore, const std::string& pass
     const auto address = keyring.import_owner(std::move(*key));
     if (!address) return reply.error(wallet_fault(address.error()));
     node.persist([sealed = keyring.sealed_imports()](Database& db) { put_meta(db, "sealed_imports", sealed); });
-    node.when_durable([reply, address = *address] { reply.result(address_json(address)); });
+    reply_when_stored(node, reply, address_json(*address));
 }
 
 void export_key(Node& node, const Json& params, const rpc::Reply& reply) {

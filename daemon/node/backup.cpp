@@ -64,6 +64,11 @@ struct Backups::Checked {
     std::vector<Saved> channels;
 };
 
+void set_may_lack_channels(NodeParts& parts, bool may) {
+    parts.may_lack_channels = may;
+    parts.outbox.persist([may](Database& db) { put_flag(db, kMayLackChannels, may); });
+}
+
 void Backups::stop() {
     if (m_thread.joinable()) m_thread.join();
     m_waiting = nullptr;
@@ -285,11 +290,7 @@ void Backups::restore(const std::string& path, Answer<std::size_t> done) {
                      [this, done = std::move(done)](const Result<Bytes>& file) {
                          if (!file) return done(Unexpected{file.error()});
                          const Result<std::size_t> count = take(*file);
-                         if (count) {
-                             m_parts.outbox.persist([](Database& db) {
-                                 put_meta(db, kMayLackChannels, std::array<std::uint8_t, 1>{0});
-                             });
-                         }
+                         if (count) set_may_lack_channels(m_parts, false);
                          m_parts.outbox.when_durable([done, count] { done(count); });
                      });
 }

@@ -11,7 +11,7 @@ namespace hedgerow::daemon {
 /// Key of one byte in the store: 1 where this wallet may have channels that the database does not know, for it was made
 /// from a phrase or put back from an older copy, and no backup file was restored since.
 inline constexpr const char* kMayLackChannels = "may_lack_channels";
-
+void set_may_lack_channels(NodeParts& parts, bool may);
 
 class ChainEvents;
 class Openings;

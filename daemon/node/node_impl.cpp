@@ -13,6 +13,7 @@ using wallet::WalletFault;
 
 namespace {
 
+constexpr const char* kHalted = "halted";
 constexpr std::uint64_t kTickMs = 1'000;
 constexpr std::uint64_t kMarketTickMs = 100;
 
@@ -95,7 +96,8 @@ Node::Impl::Impl(NodeOptions given, World outside)
             .separator = separator_of(options)} {
     parts.now_ms = loop.now_ms();
     parts.steady_ms = loop.steady_ms();
-    if (const auto halted = get_meta(store.reader(), "halted")) parts.halted = !halted->empty() && halted->front() != 0;
+    parts.halted = get_flag(store.reader(), kHalted);
+    parts.may_lack_channels = get_flag(store.reader(), kMayLackChannels);
     start_loop();
 }
 
@@ -296,9 +298,7 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     }
     // A wallet from its phrase, or beside another database than its own, may have channels and numbers not known here.
     const bool may_lack_channels = (!known && !is_new) || store.stale();
-    if (may_lack_channels) {
-        store.outbox().persist([](Database& db) { put_meta(db, kMayLackChannels, std::array<std::uint8_t, 1>{1}); });
-    }
+    if (may_lack_channels) set_may_lack_channels(parts, true);
     parts.revealed = all_revealed(store.reader());
     chain = std::make_unique<ChainLink>(parts, world);
     start_peers(may_lack_channels);
@@ -362,6 +362,7 @@ NodeInfo Node::Impl::info() const {
     out.adjudicator = options.adjudicator;
     out.height = parts.height;
     out.halted = parts.halted;
+    out.may_lack_channels = parts.may_lack_channels;
     out.wallet_exists = wallet_exists();
     out.wallet_locked = keys == nullptr || keys->locked();
     if (!keys) return out;
@@ -383,10 +384,7 @@ void Node::Impl::set_halted(bool halted) {
     parts.halted = halted;
     LOG_WARN("emergency stop", {"halted", halted});
     if (keys) keys->keyring().set_halted(halted);
-    store.outbox().persist([halted](Database& db) {
-        const std::array<std::uint8_t, 1> value{static_cast<std::uint8_t>(halted ? 1 : 0)};
-        put_meta(db, "halted", value);
-    });
+    store.outbox().persist([halted](Database& db) { put_flag(db, kHalted, halted); });
     if (parts.market != nullptr) parts.market->on_halt(halted);
     if (channels) channels->feed_all(channel::Tick{});
 }

@@ -48,6 +48,7 @@ struct NodeParts {
     NodeTower* tower = nullptr;  ///< null: this node is no tower
     ChainWorker* questions = nullptr;  ///< for slow questions, beside `chain` that broadcasts
     bool halted = false;
+    bool may_lack_channels = false;            ///< as NodeInfo says it
     std::uint64_t now_ms = 0;                  ///< of this turn
     std::uint64_t steady_ms = 0;               ///< of this turn; for waits: it never jumps
     std::uint64_t chain_time_s = 0;            ///< of the newest block

@@ -86,6 +86,9 @@ struct NodeInfo {
     bool wallet_exists = false;
     bool wallet_locked = true;
     std::size_t recovering = 0;  ///< channels of which a newer state than ours may exist
+    /// There may be channels that the database does not know: the wallet was made from a phrase or put back from an
+    /// older copy, and no backup file was restored since.
+    bool may_lack_channels = false;
 };
 
 /// A backup that was written.

@@ -1,5 +1,7 @@
 #include "daemon/store/channel_store.h"
 
+#include <array>
+
 namespace hedgerow::daemon {
 
 using channel::Bytes;
@@ -159,6 +161,16 @@ std::optional<Bytes> get_meta(Database& db, const std::string& key) {
     Query q = db.query("SELECT value FROM meta WHERE key = ?", key);
     if (!q.step()) return std::nullopt;
     return q.blob(0);
+}
+
+void put_flag(Database& db, const std::string& key, bool value) {
+    const std::array<std::uint8_t, 1> byte{static_cast<std::uint8_t>(value ? 1 : 0)};
+    put_meta(db, key, byte);
+}
+
+bool get_flag(Database& db, const std::string& key) {
+    const auto stored = get_meta(db, key);
+    return stored && !stored->empty() && stored->front() != 0;
 }
 
 void put_opening(Database& db, ByteView opening, ByteView body, std::uint64_t now_ms) {

@@ -79,6 +79,9 @@ void put_client_ref(Database& db, const ClientRefRow& row);
 
 void put_meta(Database& db, const std::string& key, channel::ByteView value);
 [[nodiscard]] std::optional<channel::Bytes> get_meta(Database& db, const std::string& key);
+/// One byte under that key, 0 or 1; false where there is none.
+void put_flag(Database& db, const std::string& key, bool value);
+[[nodiscard]] bool get_flag(Database& db, const std::string& key);
 
 /// Rows of a table that is a key and a value: openings, signing_records, tx_jobs.
 struct KeyedBlob {
