@@ -243,13 +243,10 @@ std::map<std::string, TxManager::Stake> TxManager::stakes() const {
     std::vector<const Job*> order;
     std::optional<Stake> behind;
     const auto join = [&](const Job& job) {
-        Stake own{job.request.purpose, job.request.deadline_ms, job_budget(m_policy, job.request)};
+        Stake own{job.request.purpose, job_budget(m_policy, job.request)};
         if (behind) {
             own.purpose = TxPurpose::defence;
             own.budget = std::max(own.budget, behind->budget);
-            if (behind->deadline_ms != 0)
-                own.deadline_ms =
-                    own.deadline_ms == 0 ? behind->deadline_ms : std::min(own.deadline_ms, behind->deadline_ms);
         }
         if (own.purpose == TxPurpose::defence) behind = own;
         return own;
@@ -270,8 +267,7 @@ void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, st
     const std::uint64_t age = now_ms >= newest.signed_ms ? now_ms - newest.signed_ms : UINT64_MAX;
     const bool defends = stake.purpose == TxPurpose::defence;
     // A payment leaves the late ones to a defence that may yet wait behind it.
-    const Schedule schedule =
-        defends && stake.deadline_ms != 0 ? schedule_for(m_jobs, job, now_ms) : Schedule{now_ms, job.created_ms, 0};
+    const Schedule schedule = defends ? schedule_for(m_jobs, job, now_ms) : Schedule{now_ms, job.created_ms, 0};
     const Pace pace = pace_at(m_policy, schedule, kMaxVariants - std::min(job.variants.size(), kMaxVariants));
     const bool cancels = job.cancel_requested && !newest.cancels && job.variants.size() < kMaxVariants;
     // The very last one is for the end, whatever happens before.
@@ -281,8 +277,8 @@ void TxManager::maintain(Job& job, const Stake& stake, const ChainView& view, st
     const bool late = pace.left != 0 && age >= pace.interval_ms && pace.interval_ms != UINT64_MAX;
     if (must || ((late || outbid) && view.head > newest.signed_head)) {
         const U256 cap = std::min(stake.budget, affordable(job, stake.purpose)) / U256(job.gas_limit);
-        const auto fees = rising_fees(m_policy, view, fees_of(newest), cap,
-                                           urgency_of(m_policy, schedule), pace.steps);
+        const auto fees =
+            rising_fees(m_policy, view, fees_of(newest), cap, urgency_of(m_policy, schedule), pace.steps);
         job.bump_now = false;
         if (fees && add_variant(job, *fees, stake.purpose, now_ms)) return;
         if (!fees) note(job, ChainFault::fee_over_budget);

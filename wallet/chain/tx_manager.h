@@ -68,7 +68,6 @@ class TxManager {
     /// A job as the jobs behind it need it: a nonce below a defence is itself worth a defence.
     struct Stake {
         TxPurpose purpose;
-        std::uint64_t deadline_ms;
         channel::U256 budget;
     };
 
