@@ -3,13 +3,13 @@
 // the same custom error, events, answers, views and balances must agree after each call, and the simulator's gas must
 // be within bounds of the contract's.
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "channel/codec/abi.h"
 #include "channel/codec/eip712.h"
+#include "tests/evm/command_line.h"
 #include "tests/evm/adjudicator_play.h"
 #include "tests/evm/contract_rig.h"
 
@@ -27,10 +27,7 @@ constexpr std::uint64_t kStart = 2'000'000'000;
 constexpr std::uint64_t kLeastGasPercent = 85;
 constexpr std::uint64_t kMostGasPercent = 200;
 
-struct Options {
-    std::uint64_t seed = std::random_device()();
-    std::uint64_t plays = 300;
-    std::optional<std::uint64_t> only;
+struct Options : CaseOptions {
     bool shows_gas = false;
 };
 
@@ -244,7 +241,7 @@ bool agrees(test::Anvil& anvil, const Options& options, const Play& play, Covera
 }
 
 int run(const Options& options) {
-    std::printf("the simulator's contract: seed %lu, %lu plays\n", options.seed, options.only ? 1 : options.plays);
+    std::printf("the simulator's contract: seed %lu, %lu plays\n", options.seed, options.only ? 1 : options.cases);
     auto anvil = start_unbounded_anvil();
     if (!anvil) {
         std::puts("skipped: no Anvil in node_modules (npm ci --ignore-scripts)");
@@ -256,7 +253,7 @@ int run(const Options& options) {
     std::uint64_t differ = 0;
     std::uint64_t steps = 0;
     const std::uint64_t first = options.only.value_or(0);
-    for (std::uint64_t i = first; i < (options.only ? first + 1 : options.plays) && differ < 5; ++i) {
+    for (std::uint64_t i = first; i < (options.only ? first + 1 : options.cases) && differ < 5; ++i) {
         const Play play = random_play(options.seed, i, cast, domain, kStart);
         steps += play.steps.size();
         if (agrees(*anvil, options, play, coverage)) continue;
@@ -270,7 +267,7 @@ int run(const Options& options) {
         std::printf("gas of %s: %lu%% to %lu%% of the contract's (%lu calls)\n", what.c_str(), range.least, range.most,
                     range.calls);
     }
-    const auto missing = options.only || options.plays < 300 ? std::vector<std::string>() : coverage.missing();
+    const auto missing = options.only || options.cases < 300 ? std::vector<std::string>() : coverage.missing();
     for (const std::string& name : missing) std::printf("never happened: %s\n", name.c_str());
     const bool good = differ == 0 && missing.empty();
     std::puts(good ? "every answer, event, view and balance agrees" : "FAILED");
@@ -280,17 +277,13 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Differential test of the simulator's contract against the deployed Adjudicator.");
     Options options;
-    app.add_option("--seed", options.seed, "Seed; drawn where not given, and printed");
-    app.add_option("--plays", options.plays, "Number of plays")->check(CLI::Range(1, 1'000'000));
-    app.add_option("--play", options.only, "Run only the play of this number");
-    app.add_flag("--gas", options.shows_gas, "Print the gas of each call: the simulator's, the contract's");
-    CLI11_PARSE(app, argc, argv);
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::printf("FAILED: %s; seed %lu\n", error.what(), options.seed);
-        return 1;
-    }
+    options.seed = std::random_device()();
+    options.cases = 300;
+    return differential_main(
+        argc, argv, "Differential test of the simulator's contract against the deployed Adjudicator.", "play", 1'000'000,
+        options, [&] { return run(options); },
+        [&](CLI::App& app) {
+            app.add_flag("--gas", options.shows_gas, "Print the gas of each call: the simulator's, the contract's");
+        });
 }

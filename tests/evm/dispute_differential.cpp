@@ -2,13 +2,13 @@
 // preimages, a challenge, an answer, and attempts to settle a second before and at each time that matters. When it is
 // due, why not, and every amount paid must agree.
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "channel/codec/abi.h"
 #include "channel/codec/eip712.h"
+#include "tests/evm/command_line.h"
 #include "tests/evm/contract_rig.h"
 #include "tests/evm/dispute_case.h"
 #include "wallet/chain/contract_calls.h"
@@ -152,13 +152,7 @@ bool close_agrees(test::Anvil& anvil, const DisputeCase& facts, const Address& c
     return false;
 }
 
-struct Options {
-    std::uint64_t seed = std::random_device()();
-    std::uint64_t cases = 150;
-    std::optional<std::uint64_t> only;
-};
-
-int run(const Options& options) {
+int run(const CaseOptions& options) {
     std::printf("disputes on the contract: seed %lu, %lu cases\n", options.seed, options.only ? 1 : options.cases);
     auto anvil = start_unbounded_anvil();
     if (!anvil) {
@@ -191,16 +185,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Differential test of disputes: the C++ twin against the deployed Adjudicator.");
-    Options options;
-    app.add_option("--seed", options.seed, "Seed; drawn where not given, and printed");
-    app.add_option("--cases", options.cases, "Number of cases")->check(CLI::Range(1, 1'000'000));
-    app.add_option("--case", options.only, "Run only the case of this number");
-    CLI11_PARSE(app, argc, argv);
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::printf("FAILED: %s; seed %lu\n", error.what(), options.seed);
-        return 1;
-    }
+    CaseOptions options{std::random_device()(), 150, std::nullopt};
+    return differential_main(argc, argv, "Differential test of disputes: the C++ twin against the deployed Adjudicator.",
+                             "case", 1'000'000, options, [&] { return run(options); });
 }

@@ -2,11 +2,11 @@
 // integers"). Every integer must agree. A case depends on the seed and its number only: --seed S --case N runs one
 // again.
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/evm/command_line.h"
 #include "tests/evm/contract_rig.h"
 #include "tests/evm/settlement_case.h"
 
@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::size_t kBatch = 25;
 constexpr const char* kHarness = "0x00000000000000000000000000000000009a55ed";
-
-struct Options {
-    std::uint64_t seed = std::random_device()();
-    std::uint64_t cases = 2'000;
-    std::optional<std::uint64_t> only;
-};
 
 /// How often each thing that can happen did: a generator that stops making shortfalls must fail the test, not weaken
 /// it.
@@ -91,7 +85,7 @@ void install_harness(test::Anvil& anvil) {
 }
 
 /// The number of cases that differ; the first few are printed.
-std::uint64_t compare(test::Anvil& anvil, const Options& options, Coverage& coverage) {
+std::uint64_t compare(test::Anvil& anvil, const CaseOptions& options, Coverage& coverage) {
     std::uint64_t differ = 0;
     const std::uint64_t first = options.only.value_or(0);
     const std::uint64_t end = options.only ? first + 1 : options.cases;
@@ -113,7 +107,7 @@ std::uint64_t compare(test::Anvil& anvil, const Options& options, Coverage& cove
     return differ;
 }
 
-int run(const Options& options) {
+int run(const CaseOptions& options) {
     std::printf("settlement differential: seed %lu, %lu cases\n", options.seed, options.only ? 1 : options.cases);
     auto anvil = start_unbounded_anvil();
     if (!anvil) {
@@ -139,16 +133,8 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Differential test of settlement: the C++ twin against the contract's library in an EVM.");
-    Options options;
-    app.add_option("--seed", options.seed, "Seed; drawn where not given, and printed");
-    app.add_option("--cases", options.cases, "Number of cases")->check(CLI::Range(1, 10'000'000));
-    app.add_option("--case", options.only, "Run only the case of this number");
-    CLI11_PARSE(app, argc, argv);
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::printf("FAILED: %s; seed %lu\n", error.what(), options.seed);
-        return 1;
-    }
+    CaseOptions options{std::random_device()(), 2'000, std::nullopt};
+    return differential_main(argc, argv,
+                             "Differential test of settlement: the C++ twin against the contract's library in an EVM.",
+                             "case", 10'000'000, options, [&] { return run(options); });
 }

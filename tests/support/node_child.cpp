@@ -5,12 +5,12 @@
 #include <sstream>
 #include <thread>
 
-#include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/machine/apply.h"
 #include "daemon/node/node.h"
 #include "daemon/node/node_parts.h"
 #include "daemon/store/channel_store.h"
+#include "tests/support/test_preimage.h"
 #include "wallet/chain/contract_calls.h"
 #include "wallet/signer/keyring.h"
 
@@ -21,6 +21,7 @@ namespace {
 
 using namespace hedgerow::channel;
 using namespace hedgerow::daemon;
+using hedgerow::test::test_preimage;
 
 void say(const std::string& line) {
     std::cout << line << std::endl;  // flushed: the test waits for it
@@ -59,14 +60,6 @@ const Channel* the_channel(Node& node) {
         if (out == nullptr || out->status == Status::closed) out = c;
     }
     return out;
-}
-
-std::pair<Preimage, LockHash> test_preimage(std::uint8_t number) {
-    Preimage preimage;
-    preimage.data[0] = number;
-    LockHash hash;
-    hash.data = keccak256(preimage.view()).data;
-    return {preimage, hash};
 }
 
 std::string state_line(Node& node) {

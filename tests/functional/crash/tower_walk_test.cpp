@@ -5,10 +5,11 @@
 #include <set>
 #include <sstream>
 
-#include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "tests/functional/dispute/dispute_pair.h"
+#include "tests/support/test_preimage.h"
 #include "tests/support/tower_world.h"
+#include "tests/support/two_nodes.h"
 
 /// kill -9 at every persistence boundary of a watchtower, and of the node that it guards.
 namespace hedgerow::test {
@@ -44,14 +45,6 @@ constexpr int kStepMs = 60'000;
 constexpr std::uint64_t kLockS = 300;
 constexpr int kMaxLivesWithoutDeath = 6;  ///< some points wait for a copy, of which there is one every ten seconds
 constexpr Int128 kFine = kUsdc;           ///< stalePenalty of node_child
-
-std::pair<Preimage, LockHash> test_preimage(std::uint8_t number) {
-    Preimage preimage;
-    preimage.data[0] = number;
-    LockHash hash;
-    hash.data = keccak256(preimage.view()).data;
-    return {preimage, hash};
-}
 
 /// alice leads and has a tower; bob cheats in one life of a channel, and closes in the next. The victim, the tower or
 /// alice, dies at one point after the other: each of its lives is armed with the next.
@@ -325,11 +318,7 @@ TEST_CASE("a node dies as it registers a preimage in a dispute: it is registered
     TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
-    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
-    REQUIRE(bob.ask("open " + alice.id() + " 500000000").starts_with("0x"));
-    REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
-    for (TestNode* node : {&alice, &bob})
-        node->wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000; });
+    open_between(alice, bob);
     REQUIRE(bob.ask("know 5") == "known");
     REQUIRE(alice.ask("lock 70000000 5 300") == "locked");
     wait_equal(alice, bob);

@@ -42,6 +42,15 @@ struct Pair {
     }
 };
 
+/// Seconds pass, one at a time, until somebody has settled that channel.
+inline void pass_until_final(DaemonWorld& world, const channel::ChannelId& id, const std::string& what) {
+    until(what, [&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        world.pass_seconds(1);
+        return world.holdings(id, world.token).is_final;
+    });
+}
+
 /// Blocks every so often, as on a chain that lives, until it goes out of scope.
 class Ticker {
   public:

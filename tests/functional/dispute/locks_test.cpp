@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <sstream>
-
 #include "channel/base/u256.h"
-#include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "tests/functional/dispute/dispute_pair.h"
+#include "tests/support/test_preimage.h"
+#include "tests/support/two_nodes.h"
 
 /// Locks in a dispute: whether the preimage was registered before the expiry decides, to the second.
 namespace {
@@ -13,24 +12,6 @@ namespace {
 using namespace hedgerow;
 using namespace hedgerow::channel;
 using namespace hedgerow::test;
-
-Preimage preimage(std::uint8_t number) {
-    Preimage out;
-    out.data[0] = number;
-    return out;
-}
-
-/// alice leads with 300, bob opened with 500.
-void open(TestNode& alice, TestNode& bob) {
-    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
-    REQUIRE(bob.ask("open " + alice.id() + " 500000000").starts_with("0x"));
-    REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
-    for (TestNode* node : {&alice, &bob}) {
-        node->wait_until([](const StateLine& s) {
-            return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
-        });
-    }
-}
 
 void wait_closed(DaemonWorld& world, TestNode& node) {
     const Ticker blocks(world, 500);
@@ -49,7 +30,7 @@ TEST_CASE("preimages registered one second before, at and after the expiry: only
     TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
-    open(alice, bob);
+    open_between(alice, bob);
     for (int i = 1; i <= 3; ++i) {
         REQUIRE(bob.ask(fmt::format("know {}", i)) == "known");
         REQUIRE(alice.ask(fmt::format("lock {}000000 {} {}", 10 * i, i, 300)) == "locked");
@@ -70,16 +51,14 @@ TEST_CASE("preimages registered one second before, at and after the expiry: only
     std::vector<Reveal> reveals;
     for (const Lock& lock : now.state.locks) {
         for (std::uint8_t i = 1; i <= 3; ++i) {
-            LockHash hash;
-            hash.data = keccak256(preimage(i).view()).data;
-            if (hash == lock.hash) reveals.push_back({lock.expiry + i - 2u, i});
+            if (test_preimage(i).second == lock.hash) reveals.push_back({lock.expiry + i - 2u, i});
         }
     }
     REQUIRE(reveals.size() == 3);
     std::sort(reveals.begin(), reveals.end(), [](const Reveal& a, const Reveal& b) { return a.at < b.at; });
     world.automine(false);
     for (std::size_t i = 0; i < reveals.size(); ++i) {
-        const Bytes data = wallet::reveal_call(std::vector<Preimage>{preimage(reveals[i].number)});
+        const Bytes data = wallet::reveal_call(std::vector<Preimage>{test_preimage(reveals[i].number).first});
         const std::string sent = world.post(anybody, world.adjudicator, data);
         const bool same_second = i + 1 < reveals.size() && reveals[i + 1].at == reveals[i].at;
         if (same_second) continue;
@@ -107,7 +86,7 @@ TEST_CASE("a payee that knows the preimage registers it in the dispute, and is p
     TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
-    open(alice, bob);
+    open_between(alice, bob);
     REQUIRE(bob.ask("know 5") == "known");
     REQUIRE(alice.ask("lock 70000000 5 200") == "locked");
     REQUIRE(alice.ask("know 6") == "known");
@@ -116,8 +95,7 @@ TEST_CASE("a payee that knows the preimage registers it in the dispute, and is p
     const Exported now = exported(bob);
     alice.kill();  // she registers nothing
     REQUIRE(bob.ask("force").starts_with("0x"));
-    LockHash hash;
-    hash.data = keccak256(preimage(5).view()).data;
+    const LockHash hash = test_preimage(5).second;
     {
         const Ticker blocks(world, 300);
         until("bob registers it", [&] {

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "tests/support/node_world.h"
+#include "tests/support/two_nodes.h"
 
 /// Locks at their expiry, and a locked wallet, with real processes and a real chain (spec 6.13, 7.4).
 using namespace hedgerow::test;
@@ -18,11 +18,7 @@ TEST_CASE(
     TestNode bob(world, "bob", free_port());
     alice.fund();
     bob.fund();
-    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
-    REQUIRE(bob.ask("open " + alice.id() + " 500000000").starts_with("0x"));
-    REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
-    for (TestNode* node : {&alice, &bob})
-        node->wait_until([](const StateLine& s) { return s.connected == 1 && s.available_a == 300'000'000; });
+    open_between(alice, bob);
     const auto no_locks = [&] { return alice.ask("locks") == "0" && bob.ask("locks") == "0"; };
 
     REQUIRE(alice.ask("lock 1000 7 3600") == "error lock_unexplained");

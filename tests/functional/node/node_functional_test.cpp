@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "channel/crypto/signature.h"
-#include "tests/support/node_world.h"
+#include "tests/support/two_nodes.h"
 
 /// Two nodes, each a process with its own database, against one Anvil: what issue 2 promises of the shell around the
 /// core.
@@ -19,21 +19,6 @@ using namespace hedgerow::test;
 
 std::string start_anvil_missing() {
     return "skipped: no Anvil; run npm ci --ignore-scripts";
-}
-
-/// alice leads (she accepts), bob opened and deposits 500; alice adds 300.
-void open_between(TestNode& alice, TestNode& bob) {
-    REQUIRE(bob.ask("connect " + alice.uri()) == "connected");
-    const std::string opened = bob.ask("open " + alice.id() + " 500000000");
-    INFO(opened);
-    REQUIRE(opened.starts_with("0x"));
-    REQUIRE(alice.ask("deposit 300000000 first").starts_with("0x"));
-    alice.wait_until([](const StateLine& s) {
-        return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
-    });
-    bob.wait_until([](const StateLine& s) {
-        return s.connected == 1 && s.available_a == 300'000'000 && s.available_b == 500'000'000;
-    });
 }
 
 }  // namespace

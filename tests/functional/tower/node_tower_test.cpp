@@ -136,11 +136,7 @@ TEST_CASE(
     carol.pay(own, "3");
     wait_same(carol, dave, own);
     world.pass_seconds(kDisputePeriod + 1);
-    until("carol settles", [&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-        world.pass_seconds(1);
-        return world.holdings(id, world.token).is_final;
-    });
+    pass_until_final(world, id, "carol settles");
     const Ending end = world.ending(old);
     CHECK(end.settled.version == newest);
     CHECK(alices() == 1'300 * kUsdc + kPenalty);

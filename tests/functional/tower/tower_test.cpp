@@ -51,11 +51,7 @@ struct Cheat {
     void check_end(Pair& pair) {
         auto& world = pair.world;
         world.pass_seconds(kDisputePeriod + 1);
-        until("the settlement", [&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(200));
-            world.pass_seconds(1);
-            return world.holdings(id, world.token).is_final;
-        });
+        pass_until_final(world, id, "the settlement");
         const Ending end = world.ending(old);
         CHECK(end.settled.version == newest);
         CHECK(end.twin.result.penalty == Amount::from_raw(kPenalty));

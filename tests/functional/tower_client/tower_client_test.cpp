@@ -116,11 +116,7 @@ TEST_CASE("a cheat is defeated by the tower while the victim's daemon is down; t
         return world.dispute(id).version == newest;
     });
     world.pass_seconds(kDisputePeriod + 1);
-    until("the tower settles", [&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-        world.pass_seconds(1);
-        return world.holdings(id, world.token).is_final;
-    });
+    pass_until_final(world, id, "the tower settles");
     const Ending end = world.ending(old);
     CHECK(end.settled.version == newest);
     CHECK(alices() == 1'300 * kUsdc + kPenalty);

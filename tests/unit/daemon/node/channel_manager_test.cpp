@@ -10,6 +10,7 @@
 #include "channel/crypto/keccak.h"
 #include "daemon/store/schema.h"
 #include "tests/support/channel_pair.h"
+#include "tests/support/no_chain_effects.h"
 
 using namespace hedgerow;
 using namespace hedgerow::daemon;
@@ -25,14 +26,6 @@ std::uint64_t clock_now() {
     return kNow;
 }
 
-struct NoChain final : ChainEffects {
-    void challenge(const Channel&) override {}
-    void respond(const Channel&) override {}
-    void close_ready(const Channel&, const CloseReady&) override {}
-    void withdraw_ready(const Channel&, const WithdrawReady&) override {}
-    void status_changed(const Channel&) override {}
-};
-
 /// A manager after a restart: one channel, and one payment of which the store only knows that it was asked for.
 struct Restarted {
     std::filesystem::path directory;
@@ -40,7 +33,7 @@ struct Restarted {
     EventLoop loop{clock_now};
     NodeKeys keys{*wallet::MasterSeed::from_mnemonic(
         "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about")};
-    NoChain chain;
+    testing::NoChainEffects chain;
     std::unique_ptr<daemon::Writer> writer;
     std::unique_ptr<Database> reader;
     std::unique_ptr<Outbox> outbox;

@@ -16,6 +16,7 @@
 #include "daemon/store/schema.h"
 #include "daemon/tower/appointment.h"
 #include "tests/support/channel_pair.h"
+#include "tests/support/no_chain_effects.h"
 
 using namespace hedgerow;
 using namespace hedgerow::daemon;
@@ -486,25 +487,13 @@ TEST_CASE("tower client: k of n hold a version") {
     CHECK(rig.client->any_sync());
 }
 
-namespace {
-
-struct NoChainEffects final : ChainEffects {
-    void challenge(const Channel&) override {}
-    void respond(const Channel&) override {}
-    void close_ready(const Channel&, const CloseReady&) override {}
-    void withdraw_ready(const Channel&, const WithdrawReady&) override {}
-    void status_changed(const Channel&) override {}
-};
-
-}  // namespace
-
 TEST_CASE("tower client: what waits for a tower that stays away is reported when the channel is closed") {
     Rig rig;
     rig.parts->keys = &rig.keys;
     TowerClient client(*rig.parts, rig, rig.me());
     client.restore({}, 1);
     rig.parts->towers = &client;
-    NoChainEffects chain;
+    testing::NoChainEffects chain;
     ChannelManager manager(*rig.parts, chain);
     rig.parts->channels = &manager;
     const testing::TestKey peer(2);
