@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <tuple>
+
 #include "channel/crypto/keccak.h"
 #include "channel/machine/apply.h"
 #include "daemon/log/log.h"
@@ -116,32 +118,39 @@ void Payments::pay_invoice(const Invoice& invoice, Amount amount, const ClientRe
     m_waiting[hash] = {{to_hex(hash), "pending", *id, asset, amount, now}, ref, {std::move(done)}, m_node.steady_ms() + kInvoiceWaitMs};
     m_node.submit_op(*id, LockOp{lock}, ref, [this, hash](const Result<OpDone>& done_op) {
         if (!done_op) return finish(hash, Unexpected{done_op.error()});
-        locked(hash, done_op->version);
+        locked(hash, {done_op->version, done_op->index});
     });
 }
 
+bool look_for_end(const LockHash& hash, const HistoryCursor& lock, std::span<const HistoryItem> page, std::optional<HistoryItem>& end) {
+    for (const HistoryItem& item : page) {
+        if (std::tie(item.version, item.index) <= std::tie(lock.version, lock.index)) return true;
+        const auto* fulfil = std::get_if<FulfilOp>(&item.entry.op);
+        const auto* cancel = std::get_if<CancelOp>(&item.entry.op);
+        const bool ends = (fulfil != nullptr && fulfil->hash == hash) || (cancel != nullptr && cancel->hash == hash);
+        if (ends && item.agreed) end = item;
+    }
+    return false;
+}
+
 /// Both have signed the lock. Where it was asked for before, what became of it may lie in the past as well.
-void Payments::locked(const LockHash& hash, std::uint64_t version) {
+void Payments::locked(const LockHash& hash, const HistoryCursor& lock) {
     constexpr std::size_t kLook = 1'000;
     const auto it = m_waiting.find(hash);
     if (it == m_waiting.end()) return;
-    const ChannelId id = it->second.payment.channel;
-    const auto& locks = m_node.find(id)->agreed.state.locks;
-    if (std::any_of(locks.begin(), locks.end(), [&](const LockEntry& entry) { return entry.lock.hash == hash; })) return;
+    PaymentResult at = it->second.payment;
+    std::optional<HistoryItem> end;
     HistoryCursor cursor;
     for (;;) {
-        const auto page = m_node.history(id, cursor, kLook);
+        const auto page = m_node.history(at.channel, cursor, kLook);
         if (!page) return;  // then it is reported as pending
-        for (const HistoryItem& item : *page) {
-            cursor = {item.version, item.index};
-            if (item.version < version) return;
-            PaymentResult at = m_waiting.at(hash).payment;
-            at.id = payment_id(id, item.version, item.index);
-            at.time_ms = item.timestamp_ms;
-            if (item.agreed && resolve(hash, item.entry.op, at)) return;
-        }
-        if (page->size() < kLook) return;
+        if (look_for_end(hash, lock, *page, end) || page->size() < kLook) break;
+        cursor = {page->back().version, page->back().index};
     }
+    if (!end) return;
+    at.id = payment_id(at.channel, end->version, end->index);
+    at.time_ms = end->timestamp_ms;
+    (void)resolve(hash, end->entry.op, at);
 }
 
 /// Whether that op, which both have signed, ends the payment; `at`: as what it was paid then.
@@ -214,6 +223,8 @@ void Payments::judge(const Channel& channel, std::span<const OpEntry> ops, std::
         if (op == nullptr || verdicts[i] != Rule::none || ops[i].origin() == channel.me) continue;
         const auto own = m_owned.find(op->lock.hash);
         verdicts[i] = judge_invoice_lock(channel.terms, op->lock, own == m_owned.end() ? nullptr : &own->second.invoice, m_node.now_ms());
+        // The answer to an earlier one is agreed, but its turn is not stored yet: whether that paid the invoice shows only then.
+        if (verdicts[i] == Rule::none && m_answering.contains({channel.id, op->lock.hash})) verdicts[i] = Rule::lock_duplicate;
     }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 
 #include "daemon/node/node.h"
 
@@ -39,6 +41,12 @@ struct OwnInvoice {
 /// are not what it says; invoice_paid; invoice_expired (spec 5.10).
 [[nodiscard]] channel::Rule judge_invoice_lock(const channel::Terms& terms, const channel::Lock& lock, const OwnInvoice* invoice,
                                                std::uint64_t now_ms);
+
+/// Looks for the op that ended the lock `hash` of `lock`, among what came after it: one page of the channel's history, newest first. A lock
+/// of the same hash can come and end later, so it is the first end behind the lock that counts: `end` is the earliest seen so far. True
+/// once the lock itself is reached, and `end` is final.
+[[nodiscard]] bool look_for_end(const channel::LockHash& hash, const HistoryCursor& lock, std::span<const HistoryItem> page,
+                                std::optional<HistoryItem>& end);
 
 struct PaymentResult {
     std::string id;
@@ -91,7 +99,7 @@ class Payments {
     void answer_locks(const channel::Channel& channel);
     void answer_lock(const channel::Channel& channel, const channel::Lock& lock);
     [[nodiscard]] std::optional<channel::ChannelId> begun_in(const ClientRef& ref) const;
-    void locked(const channel::LockHash& hash, std::uint64_t version);
+    void locked(const channel::LockHash& hash, const HistoryCursor& lock);
     [[nodiscard]] bool resolve(const channel::LockHash& hash, const channel::Op& op, const PaymentResult& at);
     void finish(const channel::LockHash& hash, const Result<PaymentResult>& result);
 
