@@ -103,19 +103,22 @@ void TxService::tick() {
     }
     m_observing = true;
     m_again = false;
-    const bool posted = m_chain.post(
-        [this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms())](wallet::EthClient& client) {
-            auto view = wallet::observe_chain(client, queries);
-            return ChainWorker::Completion([this, alive, view = std::move(view)] {
-                if (!alive.expired()) observed(view);
-            });
+    const bool posted = m_chain.post([this, alive = std::weak_ptr(m_alive), queries = m_manager.queries(now_ms()),
+                                      last = m_last_view](wallet::EthClient& client) {
+        auto view = wallet::observe_chain(client, queries, last.get());
+        return ChainWorker::Completion([this, alive, view = std::move(view)] {
+            if (!alive.expired()) observed(view);
         });
+    });
     if (!posted) m_observing = false;  // the next tick tries again
 }
 
 void TxService::observed(const wallet::ChainExpected<wallet::ChainView>& view) {
     m_observing = false;
-    if (view) perform(m_manager.tick(now_ms(), *view));
+    if (view) {
+        m_last_view = std::make_shared<const wallet::ChainView>(*view);
+        perform(m_manager.tick(now_ms(), *view));
+    }
     for (const auto& again : std::exchange(m_after_look, {})) again();
     if (view && m_again) tick();
 }

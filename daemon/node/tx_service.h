@@ -41,8 +41,8 @@ class TxService {
     void on_change(Changed changed) { m_changed = std::move(changed); }
     /// Looks at the chain: at every block, and every few seconds while jobs wait.
     void tick();
-    /// The manager's clock, Unix milliseconds: what this machine's clock said at the start, and the time since. Setting the
-    /// clock changes neither a deadline nor the age of a transaction.
+    /// The manager's clock, Unix milliseconds: what this machine's clock said at the start, and the time since. Setting
+    /// the clock changes neither a deadline nor the age of a transaction.
     [[nodiscard]] std::uint64_t now_ms() const { return m_start_ms + (m_loop.steady_ms() - m_start_steady_ms); }
     /// Answers who has waited too long.
     void expire();
@@ -74,6 +74,7 @@ class TxService {
     std::vector<std::function<void()>> m_after_look;
     Changed m_changed;
     bool m_observing = false;
+    std::shared_ptr<const wallet::ChainView> m_last_view;
     bool m_again = false;
     std::shared_ptr<bool> m_alive = std::make_shared<bool>(true);
 };

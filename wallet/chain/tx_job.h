@@ -119,6 +119,7 @@ struct GasAnswer {
 /// The chain at one moment, as far as the manager asked.
 struct ChainView {
     std::uint64_t head = 0;
+    channel::BlockHash head_hash;
     std::uint64_t block_gas_limit = 0;
     channel::U256 base_fee;      ///< of the next block, wei a gas
     channel::U256 priority_fee;  ///< usual lately, wei a gas

@@ -1,6 +1,8 @@
 #include "wallet/chain/tx_view.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 namespace hedgerow::wallet {
 
@@ -29,14 +31,24 @@ ChainExpected<void> observe_fees(EthClient& client, ChainView& view) {
     return {};
 }
 
-ChainExpected<TxSighting> observe_transaction(EthClient& client, const channel::TxHash& hash) {
+ChainExpected<std::optional<TxSighting>> observe_receipt(EthClient& client, const channel::TxHash& hash) {
     const auto receipt = client.receipt(hash);
     if (!receipt) return Unexpected{receipt.error()};
-    if (receipt->has_value()) {
-        const Receipt& r = **receipt;
-        return TxSighting{
-            hash, TxPlace::mined,
-            MinedAt{r.tx_hash, r.block_hash, r.block_number, r.success, r.gas_used, r.effective_gas_price}};
+    if (!receipt->has_value()) return std::optional<TxSighting>();
+    const Receipt& r = **receipt;
+    return std::optional<TxSighting>(
+        TxSighting{hash, TxPlace::mined,
+                   MinedAt{r.tx_hash, r.block_hash, r.block_number, r.success, r.gas_used, r.effective_gas_price}});
+}
+
+/// `before`: as it was seen under this same head, or null.
+ChainExpected<TxSighting> observe_transaction(EthClient& client, const channel::TxHash& hash,
+                                              const TxSighting* before) {
+    if (before != nullptr && before->place == TxPlace::mined) return *before;
+    if (before == nullptr) {
+        auto mined = observe_receipt(client, hash);
+        if (!mined) return Unexpected{mined.error()};
+        if (mined->has_value()) return **mined;
     }
     const auto known = client.transaction_known(hash);
     if (!known) return Unexpected{known.error()};
@@ -45,18 +57,25 @@ ChainExpected<TxSighting> observe_transaction(EthClient& client, const channel::
 
 }  // namespace
 
-ChainExpected<ChainView> observe_chain(EthClient& client, const ChainQueries& queries) {
+ChainExpected<ChainView> observe_chain(EthClient& client, const ChainQueries& queries, const ChainView* last) {
     ChainView view;
     const auto head = client.block(BlockTag::latest());
     if (!head) return Unexpected{head.error()};
     view.head = head->number;
+    view.head_hash = head->hash;
     view.block_gas_limit = head->gas_limit;
     // The nonce before the receipts: a transaction that this count includes has its receipt by then.
     const auto nonce = client.transaction_count(queries.account);
     if (!nonce) return Unexpected{nonce.error()};
     view.nonce = *nonce;
+    std::map<channel::TxHash, const TxSighting*> before;
+    // The count as well: a block may have come between the head and it.
+    if (last != nullptr && last->head_hash == view.head_hash && last->nonce == view.nonce) {
+        for (const TxSighting& seen : last->transactions) before.emplace(seen.hash, &seen);
+    }
     for (const auto& hash : queries.transactions) {
-        const auto seen = observe_transaction(client, hash);
+        const auto same = before.find(hash);
+        const auto seen = observe_transaction(client, hash, same == before.end() ? nullptr : same->second);
         if (!seen) return Unexpected{seen.error()};
         view.transactions.push_back(*seen);
     }

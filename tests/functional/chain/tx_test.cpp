@@ -34,6 +34,7 @@ struct Shell {
     std::unique_ptr<TxManager> manager;
     std::map<std::string, std::string> store;
     std::uint64_t now = 1'000'000;
+    std::optional<ChainView> last;
     std::vector<std::string> faults;
 
     explicit Shell(std::vector<std::string> arguments)
@@ -49,8 +50,9 @@ struct Shell {
     }
     void round(bool deliver = true) {
         now += 500;
-        const auto view = observe_chain(client, manager->queries(now));
+        const auto view = observe_chain(client, manager->queries(now), last ? &*last : nullptr);
         REQUIRE(view);
+        last = *view;
         for (const TxAction& action : manager->tick(now, *view)) {
             if (const auto* persist = std::get_if<PersistJob>(&action)) store[persist->id] = persist->record;
             const auto* out = std::get_if<BroadcastTx>(&action);

@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
 
 #include "wallet/chain/eth_client.h"
+#include "wallet/chain/tx_view.h"
 
 using namespace hedgerow;
 using namespace hedgerow::wallet;
@@ -276,4 +278,54 @@ TEST_CASE_FIXTURE(Fixture, "an answer nested without end is refused before anyth
     check_fault(client.block_number(), ChainFault::chain_response_malformed);
     transport.then("\"0x5\"");
     CHECK(client.block_number().value_or(0) == 5);
+}
+
+TEST_CASE_FIXTURE(Fixture, "receipts are asked for again only when the head or the count of transactions is another") {
+    channel::TxHash first, second;
+    first.data.fill(0xaa);
+    second.data.fill(0xbb);
+    const ChainQueries queries{{}, {first, second}, {}};
+    const std::string receipt = json{
+        {"transactionHash", "0x" + kHash},
+        {"blockHash", "0x" + kHash},
+        {"blockNumber", "0x10"},
+        {"status", "0x1"},
+        {"gasUsed", "0x5208"},
+        {"effectiveGasPrice", "0x7"},
+        {"logs", json::array()}}.dump();
+    const std::string fees =
+        R"({"oldestBlock":"0x10","baseFeePerGas":["0x7","0x7"],"gasUsedRatio":[0.5],"reward":[["0x1"]]})";
+    json head = a_block();
+    const auto observe = [&](const std::string& nonce, std::vector<std::string> seen, const ChainView* last) {
+        transport.methods.clear();
+        transport.then(head.dump());
+        transport.then(nonce);
+        for (std::string& answer : seen) transport.then(std::move(answer));
+        transport.then("\"0x0\"");
+        transport.then(fees);
+        const auto view = observe_chain(client, queries, last);
+        REQUIRE(view);
+        return *view;
+    };
+    const auto asked = [&] {
+        return std::pair(std::count(transport.methods.begin(), transport.methods.end(), "eth_getTransactionReceipt"),
+                         std::count(transport.methods.begin(), transport.methods.end(), "eth_getTransactionByHash"));
+    };
+    const ChainView view = observe("\"0x1\"", {receipt, "null", "null"}, nullptr);
+    CHECK(asked() == std::pair<long, long>(2, 1));
+    CHECK(view.transactions.at(0).place == TxPlace::mined);
+    CHECK(view.transactions.at(1).place == TxPlace::unknown);
+
+    // The same head: what is mined is mined, what is not may have come into the pool or left it.
+    const ChainView again = observe("\"0x1\"", {"null"}, &view);
+    CHECK(asked() == std::pair<long, long>(0, 1));
+    CHECK(again.transactions.at(0).mined->block_number == 16);
+
+    // A block came between the answer about the head and the count, then is the head; a reorganisation takes it back.
+    (void)observe("\"0x2\"", {receipt, "null", "null"}, &view);
+    CHECK(asked() == std::pair<long, long>(2, 1));
+    head["hash"] = "0x" + std::string(64, 'c');
+    const ChainView other = observe("\"0x1\"", {"null", "null", "null", "null"}, &view);
+    CHECK(asked() == std::pair<long, long>(2, 2));
+    CHECK(other.transactions.at(0).place == TxPlace::unknown);
 }
