@@ -256,7 +256,7 @@ struct PeerError {
 using PeerMessage = std::variant<Hello, OpenPropose, OpenAccept, OpenRefuse, OpenConfirm, OpenDone, FundsSeen, Propose, Refuse, Update, Ack, Reject,
                                  Reestablish, WithdrawSignature, CloseSignature, HandOver, QuoteRequest, Quote, QuoteRefuse, StreamQuote, PeerError,
                                  TowerStore, TowerReceipt, TowerRefuse, TowerFetch, TowerRecord, TowerEnd, BackupStore, BackupStored, BackupFetch,
-                                 BackupItems>;
+                                 BackupItems, TowerPlanAsk, TowerPlan>;
 
 template <>
 struct EnumCount<Rule> {

@@ -131,6 +131,29 @@ struct BackupItems {
     static constexpr auto fields() { return std::make_tuple(field("items", &BackupItems::items), field("more", &BackupItems::more)); }
 };
 
+/// Client to tower: what does a subscription cost, and what do I have?
+struct TowerPlanAsk {
+    static constexpr auto fields() { return std::make_tuple(); }
+};
+
+/// The answer to TowerPlanAsk; also sent when a payment has been credited (spec 10.8).
+struct TowerPlan {
+    Address token;
+    Amount fee;                  ///< of the token, for one period; zero: the tower sells none in channels
+    std::uint64_t period_s = 0;
+    std::uint64_t records = 0;   ///< appointments that it allows
+    std::uint64_t kept = 0;      ///< of this client now
+    std::uint64_t granted = 0;   ///< that the client's subscription allows
+    std::uint64_t until_ms = 0;  ///< when that ends, by the tower's clock; 0: it never had one
+    static constexpr auto fields() {
+        return std::make_tuple(field("token", &TowerPlan::token), field("fee", &TowerPlan::fee), field("period", &TowerPlan::period_s),
+                               field("records", &TowerPlan::records), field("kept", &TowerPlan::kept), field("granted", &TowerPlan::granted),
+                               field("until", &TowerPlan::until_ms));
+    }
+};
+/// Of a PayOp to the tower's node that pays for a subscription.
+inline constexpr const char* kTowerMemo = "tower";
+
 /// keccak256("Hedgerow tower locator" ‖ secret ‖ party ‖ tower), spec 10.1.
 [[nodiscard]] Locator locator_of(const Secret& secret, Party party, const NodeId& tower);
 /// keccak256("Hedgerow tower key" ‖ secret ‖ party ‖ tower): the key of XChaCha20-Poly1305 for that record's blobs.

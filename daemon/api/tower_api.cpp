@@ -19,7 +19,17 @@ Json receipt_json(const TowerReceipt& receipt) {
             {"signature", to_hex(receipt.signature)}, {"hash", to_hex(receipt_hash(receipt))}};
 }
 
-Json tower_json(const TowerInfo& tower) {
+/// The price where this node lists the asset; without it, it could not pay either.
+Json plan_json(const Node& node, const TowerPlan& plan) {
+    Json out{{"kept", plan.kept}, {"granted", plan.granted}, {"until", plan.until_ms}};
+    const auto& assets = node.options().assets;
+    const auto asset = std::find_if(assets.begin(), assets.end(), [&](const AssetInfo& a) { return a.token == plan.token; });
+    if (plan.fee.is_zero() || asset == assets.end()) return out;
+    out["price"] = {{"asset", asset->symbol}, {"fee", amount_text(plan.fee, asset->decimals)}, {"periodSeconds", plan.period_s}, {"records", plan.records}};
+    return out;
+}
+
+Json tower_json(const Node& node, const TowerInfo& tower) {
     Json channels = Json::array();
     for (const TowerChannelInfo& c : tower.channels) {
         Json one{{"channelId", to_hex(c.channel)},
@@ -31,7 +41,9 @@ Json tower_json(const TowerInfo& tower) {
         if (c.refused != Rule::none) one["refused"] = rule_name(c.refused);
         channels.push_back(std::move(one));
     }
-    return {{"nodeId", to_hex(tower.id)}, {"uri", tower.uri}, {"connected", tower.connected}, {"channels", std::move(channels)}};
+    Json out{{"nodeId", to_hex(tower.id)}, {"uri", tower.uri}, {"connected", tower.connected}, {"channels", std::move(channels)}};
+    if (tower.plan) out["subscription"] = plan_json(node, *tower.plan);
+    return out;
 }
 
 /// Receipt, sealed blob, what opens it, and what is inside: nobody needs this node to check it.
@@ -66,7 +78,7 @@ Json policy_json(const Node& node, const ChannelId& id) {
 void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) {
     Node& node = context.node;
     dispatcher.bind("tower_add", handler([&node](const Json& params, const rpc::Reply& reply) {
-        node.add_tower(params.at("uri").get<std::string>(), replying<TowerInfo>(reply, tower_json));
+        node.add_tower(params.at("uri").get<std::string>(), replying<TowerInfo>(reply, [&node](const TowerInfo& tower) { return tower_json(node, tower); }));
     }));
     dispatcher.bind("tower_remove", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto done = node.remove_tower(read_node_id(params.at("uri").get<std::string>()));
@@ -75,7 +87,7 @@ void bind_tower_methods(rpc::Dispatcher& dispatcher, const ApiContext& context) 
     }));
     dispatcher.bind("tower_list", handler([&node](const Json& params, const rpc::Reply& reply) {
         const auto towers = node.towers();
-        reply.result(paged(params, towers.size(), [&](std::size_t i) { return tower_json(towers[i]); }));
+        reply.result(paged(params, towers.size(), [&](std::size_t i) { return tower_json(node, towers[i]); }));
     }));
     dispatcher.bind("tower_proof", handler([&node](const Json& params, const rpc::Reply& reply) {
         const Channel& channel = read_channel(node, params);

@@ -16,6 +16,8 @@ using channel::Unexpected;
 namespace {
 
 constexpr Int128 kMaxPenaltyFactor = 10;
+constexpr std::uint64_t kMaxFeeDays = 3'650;
+constexpr std::uint64_t kMaxFeeRecords = 1'000'000'000;
 
 Problem missing(std::string_view option) {
     return ConfigError{ConfigErrorKind::missing_required, fmt::format("{} is required", option)};
@@ -80,6 +82,32 @@ Problem finish_penalties(Draft& draft) {
     return {};
 }
 
+Problem finish_tower_fee(Draft& draft) {
+    if (draft.tower_fee.empty()) return {};
+    const auto named = [](Problem problem) {
+        if (problem) problem->text = "tower-fee: " + problem->text;
+        return problem;
+    };
+    std::vector<std::string_view> parts;
+    if (auto problem = split(draft.tower_fee, 4, "AMOUNT,SYMBOL,DAYS,RECORDS", parts)) return named(problem);
+    const auto& assets = draft.config.assets;
+    const auto asset =
+        std::find_if(assets.begin(), assets.end(), [&](const AssetConfig& a) { return a.symbol == parts[1]; });
+    if (asset == assets.end()) return inconsistent(fmt::format("tower-fee: no asset {} is listed", parts[1]));
+    TowerFee& fee = draft.config.tower.limits.fee;
+    Int128 amount = 0;
+    std::uint64_t days = 0;
+    if (auto problem = read_decimal(parts[0], asset->decimals, true, amount)) return named(problem);
+    if (auto problem = read_number(parts[2], days, 1, kMaxFeeDays)) return named(problem);
+    if (auto problem = read_number(parts[3], fee.records, 1, kMaxFeeRecords)) return named(problem);
+    fee.token = asset->token;
+    fee.amount = Amount::from_raw(amount);
+    fee.period_s = days * 86'400;
+    if (!fee.amount.within_bits(channel::kMarketBits)) return inconsistent("tower-fee: the amount is too large");
+    if (!draft.config.tower.enabled) return inconsistent("tower-fee needs tower");
+    return {};
+}
+
 Problem check_rest(const Config& config) {
     if (config.channel.dispute_period_s < config.channel.min_dispute_period_s)
         return inconsistent("dispute-period is below min-dispute-period");
@@ -114,6 +142,7 @@ Expected<Config, ConfigError> finish_config(Draft draft) {
     if (!problem) problem = check_assets(draft.config.assets);
     if (!problem) problem = finish_oracles(draft);
     if (!problem) problem = finish_penalties(draft);
+    if (!problem) problem = finish_tower_fee(draft);
     if (!problem) problem = check_rest(draft.config);
     if (problem) return Unexpected{std::move(*problem)};
     return std::move(draft.config);

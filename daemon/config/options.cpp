@@ -177,6 +177,10 @@ constexpr Option kOptions[] = {
      [](Draft& d, View t) { return read_bool(t, d.config.tower.enabled); }},
     {kTower, "tower-http", "HOST:PORT", "127.0.0.1:9738", false, "Where to serve the tower's metrics, health and operator's commands; keep it on loopback",
      [](Draft& d, View t) { return read_endpoint(t, d.config.tower.http_host, d.config.tower.http_port, 0); }},
+    {kTower, "tower-fee", "AMOUNT,SYMBOL,DAYS,RECORDS", "", false,
+     "Sell subscriptions: that much of the asset, paid in a channel with the memo 'tower', buys so many appointments for so many "
+     "days; half of it half the days",
+     [](Draft& d, View t) { d.tower_fee = t; return Problem(); }},
     {kTower, "tower-free-records", "N", "16", false, "Appointments of a client without a subscription; 0: none",
      [](Draft& d, View t) { return read_tower_setting("free-records", d.config.tower.limits, t); }},
     {kTower, "tower-free-bytes", "BYTES", "1048576", false, "Bytes of them",

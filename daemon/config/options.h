@@ -13,6 +13,7 @@ struct Draft {
     Config config;
     std::string stale_penalty;  ///< in units of the first asset
     std::string max_stale_penalty;
+    std::string tower_fee;
     std::uint8_t oracle_threshold = 0;  ///< 0: the least strict majority
     std::filesystem::path log_file;
 };

@@ -2,6 +2,7 @@
 
 #include "daemon/node/channel_manager.h"
 #include "daemon/node/peer_manager.h"
+#include "daemon/tower/node_tower.h"
 
 /// The core's effects, performed in order. What is stored goes into the turn's one commit; what is sent or told waits
 /// for it.
@@ -88,6 +89,7 @@ void ChannelManager::perform(Entry& e, const channel::OpAccepted& effect) {
 
 void ChannelManager::perform(Entry& e, const channel::OpAgreed& effect) {
     m_local.agreed(e.channel, effect);
+    if (m_parts.tower != nullptr) m_parts.tower->on_agreed(e.channel, effect);
     if (m_parts.market == nullptr) return;
     report(e.channel.id, effect.version, [this, &e, effect] { m_parts.market->on_agreed(e.channel, effect); }, {});
 }

@@ -417,6 +417,8 @@ void Node::Impl::on_message(const channel::NodeId& peer, channel::PeerMessage me
                 std::uint64_t version = 0;
                 if constexpr (requires { m.version; }) version = m.version;
                 peers->send(peer, channel::TowerRefuse{m.locator, version, Rule::tower_not_offered});
+            } else if constexpr (std::is_same_v<M, channel::TowerPlanAsk>) {
+                tower ? tower->on_message(peer, m) : peers->error(peer, {}, Rule::tower_not_offered);
             } else if constexpr (requires { copies->on_message(peer, m); }) {
                 copies->on_message(peer, m);
             } else if constexpr (requires { towers->on_message(peer, m); }) {

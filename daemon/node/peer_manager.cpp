@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, std::variant_size_v<channel::PeerMessage>
     "Propose",     "Refuse",       "Update",     "Ack",               "Reject",         "Reestablish", "WithdrawSignature",
     "CloseSignature", "HandOver",  "QuoteRequest", "Quote",           "QuoteRefuse",    "StreamQuote", "PeerError",
     "TowerStore",  "TowerReceipt", "TowerRefuse", "TowerFetch",       "TowerRecord",    "TowerEnd",   "BackupStore",
-    "BackupStored", "BackupFetch", "BackupItems"};
+    "BackupStored", "BackupFetch", "BackupItems", "TowerPlanAsk", "TowerPlan"};
 static_assert(!kMessageNames.back().empty());
 
 }  // namespace

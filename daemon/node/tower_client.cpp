@@ -67,9 +67,8 @@ void TowerClient::restore(const std::vector<std::string>& configured, std::uint8
         }
         if (m_towers[parsed->node_id].uri == uri) continue;
         m_towers[parsed->node_id].uri = uri;
-        m_parts.outbox.persist([row = TowerRow{parsed->node_id, uri}, now = m_parts.now_ms](Database& db) {
-            put_tower(db, row, now);
-        });
+        m_parts.outbox.persist(
+            [row = TowerRow{parsed->node_id, uri}, now = m_parts.now_ms](Database& db) { put_tower(db, row, now); });
     }
     std::map<ChannelId, std::vector<PromiseRow>> promises;
     for (PromiseRow& row : all_promises(m_parts.reader)) promises[row.channel].push_back(std::move(row));
@@ -166,6 +165,7 @@ void TowerClient::add(const std::string& uri, Answer<TowerInfo> done) {
     m_towers[id].uri = uri;
     m_parts.outbox.persist([row = TowerRow{id, uri}, now = m_parts.now_ms](Database& db) { put_tower(db, row, now); });
     assign_all();
+    if (m_host.ready(id)) m_host.send(id, channel::TowerPlanAsk{});
     m_host.dial(uri, [this, id, done = std::move(done)](const Result<PeerInfo>& connected) {
         if (!connected) return done(Unexpected{connected.error()});
         const auto tower = m_towers.find(id);
@@ -196,7 +196,7 @@ Result<void> TowerClient::remove(const NodeId& tower) {
 }
 
 TowerInfo TowerClient::info(const NodeId& id, const Tower& tower) const {
-    TowerInfo out{id, tower.uri, m_host.ready(id), {}};
+    TowerInfo out{id, tower.uri, m_host.ready(id), tower.plan, {}};
     for (const Channel* channel : m_host.channels()) {
         const Record* record = find(channel->id, id);
         if (record == nullptr || (!record->assigned && !record->kept.promise)) continue;
@@ -317,6 +317,7 @@ void TowerClient::on_ready(const NodeId& peer) {
     const auto tower = m_towers.find(peer);
     if (tower == m_towers.end()) return;
     tower->second.outstanding = 0;
+    m_host.send(peer, channel::TowerPlanAsk{});
     for (auto& [id, towers] : m_channels) {
         for (Record& record : towers.records) {
             if (record.tower != peer) continue;

@@ -39,10 +39,10 @@ class TowerClient {
         [[nodiscard]] virtual channel::NodeSignature sign(std::string_view domain, channel::ByteView message) = 0;
     };
 
-    static constexpr std::size_t kMaxOutstanding = 32;        ///< requests a tower, all channels together
+    static constexpr std::size_t kMaxOutstanding = 32;  ///< requests a tower, all channels together
     // Sealing and checking a receipt cost about 0.15 ms, so states that nobody waits for are paced.
-    static constexpr std::uint64_t kPaceMs = 10;       ///< between two of one channel to one tower
-    static constexpr std::uint64_t kTowerPaceMs = 2;   ///< between two to one tower, on average
+    static constexpr std::uint64_t kPaceMs = 10;               ///< between two of one channel to one tower
+    static constexpr std::uint64_t kTowerPaceMs = 2;           ///< between two to one tower, on average
     static constexpr std::uint64_t kAnswerTimeoutMs = 10'000;  ///< then it counts as unanswered
 
     TowerClient(NodeParts& parts, Host& host, const channel::NodeId& me);
@@ -88,6 +88,7 @@ class TowerClient {
     void on_message(const channel::NodeId& peer, const channel::TowerReceipt& receipt);
     void on_message(const channel::NodeId& peer, const channel::TowerRecord& record);
     void on_message(const channel::NodeId& peer, const channel::TowerRefuse& refuse);
+    void on_message(const channel::NodeId& peer, const channel::TowerPlan& plan);
 
   private:
     enum class Phase : std::uint8_t { idle, fetching, storing, ending };
@@ -98,7 +99,8 @@ class TowerClient {
         bool assigned = true;
         bool fetched = false;       ///< on this connection
         bool may_have_more = true;  ///< what is sealed now may differ from the tower's blob of the same version
-        std::vector<channel::LockHash> lacking;  ///< of locks that pay us: their preimages were not known when it was sealed
+        std::vector<channel::LockHash>
+            lacking;  ///< of locks that pay us: their preimages were not known when it was sealed
         Phase phase = Phase::idle;
         std::uint64_t sent_ms = 0;
         std::uint64_t sent_version = 0;
@@ -113,6 +115,7 @@ class TowerClient {
     struct Tower {
         std::string uri;
         std::size_t outstanding = 0;
+        std::optional<channel::TowerPlan> plan;  ///< as it said last in this run
         std::uint64_t paced_to_ms = 0;  ///< when the states that were sent would have been, one every kTowerPaceMs
         std::set<channel::ChannelId> due;
     };

@@ -19,6 +19,7 @@ struct TowerInfo {
     channel::NodeId id;
     std::string uri;
     bool connected = false;
+    std::optional<channel::TowerPlan> plan;  ///< nothing: it was not there yet in this run
     std::vector<TowerChannelInfo> channels;  ///< ascending by id
 };
 /// All that proves one promise to a third party.

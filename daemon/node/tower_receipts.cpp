@@ -63,8 +63,7 @@ void TowerClient::broken(Record& record, const std::optional<TowerReceipt>& said
     ASSERT(record.kept.receipt.has_value());
     EvidenceRow row{record.tower, record.kept.channel, m_parts.now_ms, *record.kept.receipt, said};
     LOG_ERROR("tower receipt broken", {"tower", record.tower}, {"channel", record.kept.channel},
-              {"rule", Rule::tower_receipt_broken}, {"version", row.kept.version},
-              {"said", said ? said->version : 0});
+              {"rule", Rule::tower_receipt_broken}, {"version", row.kept.version}, {"said", said ? said->version : 0});
     m_parts.outbox.persist([row = std::move(row)](Database& db) { put_evidence(db, row); });
     if (!record.kept.broken_ms) record.kept.broken_ms = m_parts.now_ms;
     record.kept.receipt = said;  // what follows is checked against the tower's new story
@@ -121,8 +120,7 @@ void TowerClient::on_message(const NodeId& peer, const channel::TowerRecord& ans
 }
 
 void TowerClient::take_fetched(const Channel& channel, Record& record, const channel::TowerRecord& answer) {
-    const auto appointment =
-        open_appointment(answer.blob, answer.version, channel.secret, channel.me, record.tower);
+    const auto appointment = open_appointment(answer.blob, answer.version, channel.secret, channel.me, record.tower);
     const TowerReceipt& said = answer.receipt;
     const PromiseRow& kept = record.kept;
     const bool same = kept.receipt && *kept.receipt == said;
@@ -186,6 +184,26 @@ void TowerClient::denied(const Channel& channel, Record& record) {
     }
     due(channel.id, record);
     pump(record.tower);
+}
+
+void TowerClient::on_message(const NodeId& peer, const channel::TowerPlan& plan) {
+    const auto tower = m_towers.find(peer);
+    if (tower == m_towers.end()) return;
+    const bool sane = plan.fee.sign() >= 0 && plan.fee.within_bits(channel::kMarketBits);
+    if (!sane) return m_host.send(peer, channel::PeerError{{}, Rule::field_out_of_range});
+    // What a subscription refused may be taken now.
+    const bool more = tower->second.plan &&
+                      (tower->second.plan->until_ms < plan.until_ms || tower->second.plan->granted < plan.granted);
+    tower->second.plan = plan;
+    if (!more) return;
+    for (auto& [id, towers] : m_channels) {
+        for (Record& record : towers.records) {
+            if (record.tower != peer || record.refused == Rule::none) continue;
+            record.next_ms = 0;
+            due(id, record);
+        }
+    }
+    pump(peer);
 }
 
 }  // namespace hedgerow::daemon

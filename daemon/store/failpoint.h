@@ -35,10 +35,14 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "sent.TowerStore", "send.TowerReceipt", "sent.TowerReceipt", "send.TowerRefuse", "sent.TowerRefuse",
     "send.TowerFetch", "sent.TowerFetch", "send.TowerRecord", "sent.TowerRecord", "send.TowerEnd", "sent.TowerEnd",
     "send.BackupStore", "sent.BackupStore", "send.BackupStored", "sent.BackupStored", "send.BackupFetch",
-    "sent.BackupFetch", "send.BackupItems", "sent.BackupItems",
+    "sent.BackupFetch", "send.BackupItems", "sent.BackupItems", "send.TowerPlanAsk", "sent.TowerPlanAsk",
+    "send.TowerPlan", "sent.TowerPlan",
     // In the transaction: a tower's record with its receipt, its copy of a backup, an event of a dispute, the cursor
     // behind it, and what is dropped when a dispute is over; durable, and not yet looked at: what a challenge calls for.
     "tower.record", "tower.backup", "tower.event", "tower.cursor", "tower.forget", "tower.before_answer",
+    // A fee that was paid in a channel: in the node's store and not in the tower's; in the tower's transaction; credited
+    // and still in the node's.
+    "tower.paid", "tower.credit", "tower.credited",
     // In the transaction: a tower's receipt at its client; a copy that a node keeps for its channel's peer.
     "tower_client.receipt", "backup.copy",
     // A job of the transaction manager: stored and not broadcast; the chain node has it and we have not heard.

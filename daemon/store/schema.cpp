@@ -158,7 +158,19 @@ CREATE TABLE peer_backups (
 );
 )sql";
 
-constexpr std::array<Migration, 2> kMigrations = {{{1, kVersion1}, {2, kVersion2}}};
+// Fees for the tower in this node, paid in channels, that its own store has not credited yet.
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE tower_payments (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    op INTEGER NOT NULL,
+    client BLOB NOT NULL CHECK (length(client) = 32),
+    amount BLOB NOT NULL CHECK (length(amount) = 16),
+    PRIMARY KEY (channel, version, op)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<Migration, 3> kMigrations = {{{1, kVersion1}, {2, kVersion2}, {3, kVersion3}}};
 
 }  // namespace
 

@@ -98,8 +98,8 @@ void put_evidence(Database& db, const EvidenceRow& row) {
 
 std::vector<EvidenceRow> evidence_against(Database& db, const NodeId& tower, const ChannelId& channel) {
     std::vector<EvidenceRow> out;
-    Query q = db.query(
-        "SELECT time_ms, kept, said FROM tower_evidence WHERE tower = ? AND channel = ? ORDER BY id", tower, channel);
+    Query q = db.query("SELECT time_ms, kept, said FROM tower_evidence WHERE tower = ? AND channel = ? ORDER BY id",
+                       tower, channel);
     while (q.step()) {
         EvidenceRow row{tower, channel, q.uint64(0), decoded<TowerReceipt>(q.blob(1), "tower_evidence.kept"), {}};
         if (const Bytes said = q.blob(2); !said.empty()) row.said = decoded<TowerReceipt>(said, "tower_evidence.said");
@@ -161,8 +161,9 @@ Rule store_peer_backup(Database& db, const NodeId& client, const channel::Backup
 
 channel::BackupItems peer_backups(Database& db, const NodeId& client, const channel::Locator& after) {
     channel::BackupItems out;
-    Query q = db.query("SELECT slot, number, blob FROM peer_backups WHERE client = ? AND slot > ? ORDER BY slot LIMIT ?",
-                       client, after, static_cast<std::uint64_t>(channel::kMaxBackupsPerMessage + 1));
+    Query q =
+        db.query("SELECT slot, number, blob FROM peer_backups WHERE client = ? AND slot > ? ORDER BY slot LIMIT ?",
+                 client, after, static_cast<std::uint64_t>(channel::kMaxBackupsPerMessage + 1));
     while (q.step()) {
         if (out.items.size() == channel::kMaxBackupsPerMessage) {
             out.more = true;
@@ -173,6 +174,26 @@ channel::BackupItems peer_backups(Database& db, const NodeId& client, const chan
         if (blob.size() > channel::kMaxBackupBlob) throw StoreError(StoreErrorKind::corrupt, "peer_backups.blob");
         item.blob.assign(blob.begin(), blob.end());
         out.items.push_back(std::move(item));
+    }
+    return out;
+}
+
+void put_uncredited(Database& db, const TowerPayment& payment) {
+    db.run("INSERT OR IGNORE INTO tower_payments (channel, version, op, client, amount) VALUES (?, ?, ?, ?, ?)",
+           payment.channel, payment.version, static_cast<std::uint64_t>(payment.index), payment.client, payment.amount);
+}
+
+void delete_uncredited(Database& db, const TowerPayment& payment) {
+    db.run("DELETE FROM tower_payments WHERE channel = ? AND version = ? AND op = ?", payment.channel, payment.version,
+           static_cast<std::uint64_t>(payment.index));
+}
+
+std::vector<TowerPayment> uncredited_payments(Database& db) {
+    std::vector<TowerPayment> out;
+    Query q = db.query("SELECT channel, version, op, client, amount FROM tower_payments ORDER BY channel, version, op");
+    while (q.step()) {
+        out.push_back({q.fixed<ChannelId>(0), q.uint64(1), static_cast<std::uint16_t>(q.uint64(2)), q.fixed<NodeId>(3),
+                       q.number<channel::Amount>(4)});
     }
     return out;
 }

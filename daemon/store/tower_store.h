@@ -29,7 +29,7 @@ struct PromiseRow {
     channel::NodeId tower;
     std::optional<channel::TowerReceipt> receipt;  ///< the newest: the next one names its hash
     std::optional<channel::TowerReceipt> promise;  ///< the newest that is for a version
-    channel::Bytes appointment;                    ///< wire encoding of what promise's blob was sealed from; may be empty
+    channel::Bytes appointment;  ///< wire encoding of what promise's blob was sealed from; may be empty
     std::optional<std::uint64_t> ended_ms;
     std::optional<std::uint64_t> broken_ms;  ///< the tower contradicted a receipt of its own, first
 };
@@ -72,5 +72,19 @@ struct BackupQuota {
 /// Ascending by slot, above `after`, at most kMaxBackupsPerMessage.
 [[nodiscard]] channel::BackupItems peer_backups(Database& db, const channel::NodeId& client,
                                                 const channel::Locator& after);
+
+/// A payment for a subscription; (channel, version, index) name it for good.
+struct TowerPayment {
+    channel::ChannelId channel;
+    std::uint64_t version = 0;
+    std::uint16_t index = 0;
+    channel::NodeId client;
+    channel::Amount amount;
+    bool operator==(const TowerPayment&) const = default;
+};
+/// What the tower in this node has not credited yet. Putting the same one twice is putting it once.
+void put_uncredited(Database& db, const TowerPayment& payment);
+void delete_uncredited(Database& db, const TowerPayment& payment);
+[[nodiscard]] std::vector<TowerPayment> uncredited_payments(Database& db);
 
 }  // namespace hedgerow::daemon

@@ -26,7 +26,10 @@ NodeTower::NodeTower(const NodeParts& node, const World& world, const std::files
               .loop = node.loop,
               .outbox = m_store.outbox(),
               .reader = m_store.reader(),
-              .separator = node.separator} {
+              .separator = node.separator},
+      m_fees(node, m_parts, limits.fee, [this](const channel::NodeId& client) {
+          if (m_core) m_core->send_plan(client);
+      }) {
     begin_turn();
     m_parts.loop.watch_always(m_store.writer().completion_fd(), [this] { m_store.writer().drain(); });
 }
@@ -45,6 +48,7 @@ void NodeTower::start() {
     m_parts.questions = m_questions.get();
     m_core = std::make_unique<TowerCore>(m_parts, m_world, m_limits);
     m_core->start();
+    m_fees.resume();
 }
 
 void NodeTower::stop() {

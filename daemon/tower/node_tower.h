@@ -4,6 +4,7 @@
 
 #include "daemon/node/store_file.h"
 #include "daemon/tower/tower_core.h"
+#include "daemon/tower/tower_fees.h"
 
 namespace hedgerow::daemon {
 
@@ -35,6 +36,8 @@ class NodeTower final : public TowerDesk {
     /// Answers with what is kept here and `others`, which the node keeps for that client as its channels' peer.
     void fetch_backups(const channel::NodeId& client, const channel::Locator& after,
                        const channel::BackupItems& others);
+    /// An op of a channel of the node's that both have signed, in the turn that stores it.
+    void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) { m_fees.on_agreed(channel, op); }
     // Stepped only.
     bool step_store() { return m_store.writer().step(); }
     bool step_questions() { return m_questions && m_questions->step(); }
@@ -60,6 +63,7 @@ class NodeTower final : public TowerDesk {
     NodeParts m_parts;
     std::unique_ptr<ChainWorker> m_questions;
     std::unique_ptr<TowerCore> m_core;
+    TowerFees m_fees;
 };
 
 }  // namespace hedgerow::daemon

@@ -6,7 +6,7 @@
 namespace hedgerow::daemon {
 
 TowerCore::TowerCore(NodeParts& parts, const World& world, const TowerLimits& policy)
-    : m_parts(parts), m_world(world), m_watcher(parts, policy), m_service(parts, m_watcher, policy.free) {
+    : m_parts(parts), m_world(world), m_watcher(parts, policy), m_service(parts, m_watcher, policy.free, policy.fee) {
     // Receipts of another identity, and locators that are not ours, are what a foreign database would hold.
     const channel::NodeId me = parts.keys->keyring().identity().node_id();
     const auto known = get_meta(parts.reader, "node_id");

@@ -56,6 +56,8 @@ class TowerCore {
                        const channel::BackupItems& others) {
         m_service.fetch_backups(client, after, others);
     }
+    /// To that client, where it is there.
+    void send_plan(const channel::NodeId& client) { m_service.send_plan(client); }
     /// Every second or so.
     void tick();
     [[nodiscard]] bool accepts() const { return m_service.accepts(); }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "channel/base/amount.h"
+#include "channel/base/ids.h"
 #include "channel/base/u256.h"
 
 namespace hedgerow::daemon {
@@ -12,9 +14,19 @@ struct TowerQuota {
     std::uint64_t backup_bytes = 0;  ///< of their blobs
 };
 
+/// What a subscription costs that is paid for in a channel; in proportion, so that half the fee buys half a period.
+struct TowerFee {
+    channel::Address token;
+    channel::Amount amount;  ///< for one period; zero: none is sold
+    std::uint64_t period_s = 0;
+    std::uint64_t records = 0;  ///< appointments, of whatever size
+    [[nodiscard]] bool sold() const { return amount.sign() > 0; }
+};
+
 /// What a tower promises, and what it keeps back for it.
 struct TowerLimits {
-    TowerQuota free;                           ///< of a client without a subscription
+    TowerQuota free;  ///< of a client without a subscription
+    TowerFee fee;
     std::uint64_t concurrent_disputes = 8;     ///< that the wallet must be able to pay for at once
     channel::U256 fee_cap{50'000'000'000ull};  ///< wei a gas that is planned for at worst
     std::uint64_t settle_grace_s = 60;         ///< settle where nobody else has, this long after it is due

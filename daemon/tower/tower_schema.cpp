@@ -84,7 +84,20 @@ CREATE TABLE recorded (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<Migration, 1> kMigrations = {{{1, kVersion1}}};
+// What was paid for in channels and credited: each payment once.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE payments (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    op INTEGER NOT NULL,
+    client INTEGER NOT NULL REFERENCES clients (id),
+    amount BLOB NOT NULL CHECK (length(amount) = 16),
+    credited_ms INTEGER NOT NULL,
+    PRIMARY KEY (channel, version, op)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<Migration, 2> kMigrations = {{{1, kVersion1}, {2, kVersion2}}};
 
 }  // namespace
 

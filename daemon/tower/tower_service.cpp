@@ -42,11 +42,10 @@ void TowerService::change(const NodeId& client, const channel::Locator& locator,
                           std::size_t bytes, Judge judge, std::uint64_t Counts::*counter) {
     m_in_flight += bytes;
     const auto outcome = std::make_shared<StoreOutcome>();
-    m_parts.outbox.persist(
-        [outcome, judge = std::move(judge), maker = maker()](Database& db) {
-            *outcome = judge(db, maker);
-            failpoint("tower.record");
-        });
+    m_parts.outbox.persist([outcome, judge = std::move(judge), maker = maker()](Database& db) {
+        *outcome = judge(db, maker);
+        failpoint("tower.record");
+    });
     answer_later(client, [this, outcome, client, locator, version, bytes, counter] {
         m_in_flight -= bytes;
         return answer(*outcome, client, locator, version, counter);
@@ -106,6 +105,16 @@ void TowerService::fetch_backups(const NodeId& client, const channel::Locator& a
     answer_later(client, [this, client, after, others]() -> PeerMessage {
         ++m_counts.fetched;
         return merge_backups(daemon::fetch_backups(m_parts.reader, client, after), others);
+    });
+}
+
+void TowerService::send_plan(const NodeId& client) {
+    answer_later(client, [this, client]() -> PeerMessage {
+        const ClientAccount account = client_account(m_parts.reader, client);
+        channel::TowerPlan plan{m_fee.token, m_fee.amount, m_fee.period_s, m_fee.records, account.records, 0, 0};
+        plan.granted = account.granted_records.value_or(0);
+        plan.until_ms = account.granted_until_ms.value_or(0);
+        return plan;
     });
 }
 

@@ -29,8 +29,8 @@ class TowerService {
     static constexpr std::size_t kMaxBytesInFlight = std::size_t{64} << 20;
 
     /// `parts` with keys, peers and outbox; the store is a tower's.
-    TowerService(NodeParts& parts, TowerWatch& watch, const TowerQuota& free)
-        : m_parts(parts), m_watch(watch), m_free(free) {}
+    TowerService(NodeParts& parts, TowerWatch& watch, const TowerQuota& free, const TowerFee& fee)
+        : m_parts(parts), m_watch(watch), m_free(free), m_fee(fee) {}
 
     // What a client may send. Every other message of PeerMessage is no tower's business.
     void on_message(const channel::NodeId& client, const channel::TowerStore& store);
@@ -40,6 +40,9 @@ class TowerService {
     void on_message(const channel::NodeId& client, const channel::BackupFetch& fetch) {
         fetch_backups(client, fetch.after, {});
     }
+    void on_message(const channel::NodeId& client, const channel::TowerPlanAsk&) { send_plan(client); }
+    /// What a subscription costs, and what this client has once all so far is durable.
+    void send_plan(const channel::NodeId& client);
     /// Answers with what is kept here and `others`, which another keeper in this program has for that client.
     void fetch_backups(const channel::NodeId& client, const channel::Locator& after,
                        const channel::BackupItems& others);
@@ -69,6 +72,7 @@ class TowerService {
     NodeParts& m_parts;
     TowerWatch& m_watch;
     const TowerQuota m_free;
+    const TowerFee m_fee;
     std::size_t m_in_flight = 0;
     Counts m_counts;
 };

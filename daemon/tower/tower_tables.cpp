@@ -33,6 +33,8 @@ struct ClientRow {
     }
 };
 
+constexpr std::uint64_t kMostPaidMs = 100ull * 365 * 86'400 * 1'000;  ///< a hundred years ahead
+
 std::optional<std::uint64_t> optional_uint64(const Query& q, int column) {
     if (q.is_null(column)) return std::nullopt;
     return q.uint64(column);
@@ -381,14 +383,56 @@ void grant(Database& db, const NodeId& client, std::uint64_t records, std::uint6
            bytes, until_ms, id);
 }
 
+namespace {
+
+/// What that much buys, in milliseconds; at most kMostPaidMs.
+std::uint64_t paid_ms(channel::Amount amount, const TowerFee& fee) {
+    using channel::U256;
+    const auto wide = [](channel::Amount value) { return U256(static_cast<channel::Uint128>(value.raw())); };
+    const U256 bought = wide(amount) * U256(fee.period_s) * U256(1'000u) / wide(fee.amount);
+    return bought < U256(kMostPaidMs) ? static_cast<std::uint64_t>(*bought.to_u128()) : kMostPaidMs;
+}
+
+ClientAccount account_of(const NodeId& node, const ClientRow& row) {
+    return {node,
+            row.records,
+            row.bytes,
+            row.backups,
+            row.backup_bytes,
+            row.granted_records,
+            row.granted_bytes,
+            row.granted_until_ms};
+}
+
+}  // namespace
+
+void credit_payment(Database& db, const TowerPayment& payment, const TowerFee& fee, std::uint64_t now_ms) {
+    const ClientRow known = find_client(db, payment.client);
+    const std::int64_t id = make_client(db, known, payment.client);
+    const bool first = db.run(
+                           "INSERT OR IGNORE INTO payments (channel, version, op, client, amount, credited_ms) VALUES "
+                           "(?, ?, ?, ?, ?, ?)",
+                           payment.channel, payment.version, static_cast<std::uint64_t>(payment.index), id,
+                           payment.amount, now_ms) != 0;
+    if (!first) return;
+    const std::uint64_t ends = known.granted_until_ms.value_or(0);
+    const bool runs = ends > now_ms;
+    const std::uint64_t until =
+        std::max(ends, std::min(now_ms + kMostPaidMs, std::max(now_ms, ends) + paid_ms(payment.amount, fee)));
+    grant(db, payment.client, std::max(fee.records, runs ? known.granted_records.value_or(0) : 0),
+          std::max(fee.records * channel::kMaxTowerBlob, runs ? known.granted_bytes.value_or(0) : 0), until);
+}
+
+ClientAccount client_account(Database& db, const NodeId& client) {
+    return account_of(client, find_client(db, client));
+}
+
 std::vector<ClientAccount> list_clients(Database& db, const NodeId& after, std::size_t limit) {
     static const std::string sql = std::string(kClientColumns) + "WHERE node > ? ORDER BY node LIMIT ?";
     Query q = db.query(sql, after, static_cast<std::uint64_t>(limit));
     std::vector<ClientAccount> out;
     while (q.step()) {
-        const ClientRow row = read_client(q);
-        out.push_back({q.fixed<NodeId>(8), row.records, row.bytes, row.backups, row.backup_bytes, row.granted_records,
-                       row.granted_bytes, row.granted_until_ms});
+        out.push_back(account_of(q.fixed<NodeId>(8), read_client(q)));
     }
     return out;
 }

@@ -7,6 +7,7 @@
 
 #include "channel/messages/tower.h"
 #include "daemon/store/database.h"
+#include "daemon/store/tower_store.h"
 #include "daemon/tower/tower_limits.h"
 
 /// What a tower keeps for its clients: reads and writes of tower_schema's tables. What changes something runs inside a
@@ -69,6 +70,10 @@ struct HeldRecord {
 void grant(Database& db, const channel::NodeId& client, std::uint64_t records, std::uint64_t bytes,
            std::uint64_t until_ms);
 
+/// The client's subscription grows by what that buys, from its end or from now on, and allows no fewer records than
+/// before. Nothing, where this payment was credited before. `fee` is sold().
+void credit_payment(Database& db, const TowerPayment& payment, const TowerFee& fee, std::uint64_t now_ms);
+
 // --- what the chain has revealed and recorded
 // ----------------------------------------------------------------------------------------------
 
@@ -105,6 +110,8 @@ struct ClientAccount {
     std::uint64_t records = 0, bytes = 0, backups = 0, backup_bytes = 0;
     std::optional<std::uint64_t> granted_records, granted_bytes, granted_until_ms;
 };
+/// Of a client that is not known: nothing.
+[[nodiscard]] ClientAccount client_account(Database& db, const channel::NodeId& client);
 /// In order of their ids, above `after`, at most `limit`.
 [[nodiscard]] std::vector<ClientAccount> list_clients(Database& db, const channel::NodeId& after, std::size_t limit);
 

@@ -20,6 +20,21 @@ Schema receipt_shape() {
     });
 }
 
+Schema subscription_shape() {
+    const Schema price = object({
+        required("asset", string(16), "symbol"),
+        required("fee", amount(), "for one period, in proportion: pay_send to the tower's node id with the memo 'tower'"),
+        required("periodSeconds", integer(1, 1LL << 40), "length of a period"),
+        required("records", integer(1, 1LL << 40), "channels that it allows"),
+    });
+    return object({
+        required("kept", integer(0, 1LL << 40), "channels that the tower holds for this node"),
+        required("granted", integer(0, 1LL << 40), "channels that the subscription allows; without one the tower's free quota holds"),
+        required("until", timestamp(), "when it ends, by the tower's clock, Unix milliseconds; 0: there never was one"),
+        optional("price", price, "what the tower asks for, in an asset that this node lists"),
+    });
+}
+
 Schema tower_shape() {
     const Schema channel = object({
         required("channelId", hash(), "the channel"),
@@ -34,6 +49,7 @@ Schema tower_shape() {
         required("nodeId", hash(), "its identity"),
         required("uri", string(512), "where it is reached"),
         required("connected", boolean(), "handshake done"),
+        optional("subscription", subscription_shape(), "what the tower last said of it"),
         required("channels", array(channel, kMaxChannels), "what it holds"),
     });
 }

@@ -20,6 +20,7 @@ std::deque<std::string> tower_points() {
     return {"store.in_transaction", "store.before_commit",  "store.after_commit_before_generation",
             "store.after_commit",   "store.completed",      "outbox.after_actions",
             "tower.cursor",         "send.BackupItems",     "sent.BackupItems",
+            "send.TowerPlan",       "sent.TowerPlan",
             "send.TowerRefuse",     "sent.TowerRefuse",     "tower.record",
             "send.TowerReceipt",    "sent.TowerReceipt",    "send.TowerRecord",
             "sent.TowerRecord",     "tower.backup",         "send.BackupStored",
@@ -30,7 +31,7 @@ std::deque<std::string> tower_points() {
 }
 
 std::deque<std::string> tower_client_points() {
-    return {"send.BackupFetch",  "sent.BackupFetch",     "send.TowerFetch",  "sent.TowerFetch",  "send.TowerStore",
+    return {"send.TowerPlanAsk", "sent.TowerPlanAsk", "send.BackupFetch",  "sent.BackupFetch",     "send.TowerFetch",  "sent.TowerFetch",  "send.TowerStore",
             "sent.TowerStore",   "tower_client.receipt", "send.BackupStore", "sent.BackupStore", "backup.copy",
             "send.BackupStored", "sent.BackupStored",    "send.TowerEnd",    "sent.TowerEnd"};
 }

@@ -40,7 +40,7 @@ const std::deque<std::string> kEnd = {"tx.stored.withdraw", "tx.broadcast.withdr
                                       "tx.stored.settle", "tx.broadcast.settle", "tx.stored.respond", "tx.broadcast.respond"};
 /// Passed in other tests of this folder, and in functional_dispute_reorg.
 const std::deque<std::string> kElsewhere = {"chain.dispute_asked", "store.after_migration", "wallet.created", "send.HandOver", "sent.HandOver",
-                                            "send.PeerError", "sent.PeerError"};
+                                            "send.PeerError", "sent.PeerError", "tower.paid", "tower.credit", "tower.credited"};
 
 std::deque<std::string> joined(std::initializer_list<std::deque<std::string>> lists) {
     std::deque<std::string> out;

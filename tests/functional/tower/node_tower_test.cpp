@@ -182,3 +182,73 @@ TEST_CASE("a node with --tower keeps copies for its clients and for its channels
     }
     until("its newest state is back", [&] { return bob.version(shared) == carol.version(shared); });
 }
+
+TEST_CASE("a subscription that is paid in a channel is credited once, whenever the tower's node dies") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    DaemonOptions options = tower_options();
+    options.settings.emplace_back("tower-fee", "5,USDC,30,10");
+    Pair pair(std::move(*anvil));
+    auto& [world, alice, bob] = pair;
+    Daemon carol(world, "carol", options);
+    carol.fund();
+    const ChannelId guarded = pair.open();
+    const ChannelId shared = open_channel(carol, alice, {"100", ""}, {"100", ""});
+    (void)alice.call("tower_add", {{"uri", carol.uri()}});
+    alice.pay(guarded, "20");
+    until("no subscription", [&] { return refused(alice, guarded) == "tower_not_subscribed"; });
+    const auto subscription = [&] { return alice.call("tower_list").at("items").at(0).at("subscription"); };
+    until("its plan", [&] { return alice.call("tower_list").at("items").at(0).contains("subscription"); });
+    CHECK(subscription().at("until") == 0);
+    CHECK(subscription().at("price") ==
+          Json({{"asset", "USDC"}, {"fee", "5"}, {"periodSeconds", 30 * 86'400}, {"records", 10}}));
+
+    constexpr std::uint64_t kPeriodMs = 30ull * 86'400 * 1'000;
+    const auto now_ms = [] {
+        return static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+                .count());
+    };
+    const std::uint64_t start = now_ms();
+    const auto pay = [&](const std::string& asset, const std::string& amount, const std::string& memo) {
+        return alice.refusal("pay_send",
+                             {{"channelId", to_hex(shared)}, {"asset", asset}, {"amount", amount}, {"memo", memo}});
+    };
+    int periods = 0;
+    for (const char* point : {"tower.paid:1", "tower.credit:1", "tower.credited:1", "store.after_commit:1"}) {
+        CAPTURE(point);
+        carol.kill();
+        ChildOptions child;
+        child.environment = {{"HEDGEROW_FAILPOINT", point}};
+        try {
+            carol.start(child);
+            until("linked", [&] { return alice.channel(shared).at("connected").get<bool>(); });
+            (void)pay("USDC", "5", "tower");
+        } catch (const std::exception&) {  // at its start it has commits too
+        }
+        std::optional<int> code;
+        until("it dies", [&] { return (code = carol.ended()).has_value(); });
+        CHECK(*code == 137);
+        carol.start();
+        until("linked again", [&] { return alice.channel(shared).at("connected").get<bool>(); });
+        if (std::string_view(point) == "store.after_commit:1") (void)pay("USDC", "5", "tower");
+        ++periods;
+        const auto paid_until = [&] { return subscription().at("until").get<std::uint64_t>(); };
+        until("it is credited",
+              [&] { return paid_until() >= start + static_cast<std::uint64_t>(periods) * kPeriodMs; });
+        std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
+        CHECK(paid_until() <= now_ms() + static_cast<std::uint64_t>(periods) * kPeriodMs);
+    }
+    until(
+        "the appointment is taken without being asked for",
+        [&] { return held(alice, guarded) == alice.version(guarded); }, 120'000);
+    CHECK(subscription().at("granted") == 10);
+    // What carol pays, another memo and another asset buy nothing.
+    const std::uint64_t until_ms = subscription().at("until").get<std::uint64_t>();
+    carol.pay(shared, "1");
+    CHECK(pay("USDC", "1", "towers").empty());
+    carol.kill();
+    carol.start();
+    until("its plan", [&] { return subscription().at("kept") == 1; });
+    CHECK(subscription().at("until") == until_ms);
+}

@@ -309,6 +309,11 @@ TEST_CASE("config: what is missing or does not fit together is named") {
     CHECK(kind({"--stale-penalty=2", "--max-stale-penalty=1"}) == Kind::inconsistent);
     CHECK(kind({"--password-file=/a", "--password-credential=b"}) == Kind::inconsistent);
     CHECK(kind({"--maker", "--instruments=/i"}) == Kind::inconsistent);
+    CHECK(kind({"--tower-fee=5,USDH,30,10"}) == Kind::inconsistent);
+    CHECK(kind({"--tower", "--tower-fee=5,WBTC,30,10"}) == Kind::inconsistent);
+    CHECK(kind({"--tower", "--tower-fee=5,USDH,30"}) == Kind::malformed_value);
+    CHECK(kind({"--tower", "--tower-fee=0,USDH,30,10"}) == Kind::out_of_range);
+    CHECK(kind({"--tower", "--tower-fee=5,USDH,0,10"}) == Kind::out_of_range);
     CHECK(kind({"--maker", "--maker-size=A,1"}) == Kind::inconsistent);
     CHECK(kind({"--maker-size=A,1", "--maker-size=A,2"}) == Kind::inconsistent);
     CHECK(kind({"--risk-class=B,2,1,1,1", "--risk-class=B,2,1,1,1"}) == Kind::out_of_range);

@@ -1,258 +1,13 @@
-#include "daemon/node/tower_client.h"
-
 #include <doctest/doctest.h>
-#include <poll.h>
-#include <sodium.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <nlohmann/json.hpp>
-
-#include "channel/codec/wire.h"
-#include "channel/crypto/keccak.h"
-#include "daemon/node/channel_manager.h"
-#include "daemon/node/keys.h"
-#include "daemon/store/channel_store.h"
-#include "daemon/store/schema.h"
 #include "daemon/tower/appointment.h"
-#include "tests/support/channel_pair.h"
 #include "tests/support/no_chain_effects.h"
+#include "tests/unit/daemon/node/tower_client_rig.h"
 
 using namespace hedgerow;
 using namespace hedgerow::daemon;
 using namespace hedgerow::channel;
-using testing::Pair;
-using testing::units;
-
-namespace {
-
-constexpr std::uint64_t kNow = 1'800'000'000'000;
-std::uint64_t g_now = kNow;
-std::uint64_t clock_now() {
-    return g_now;
-}
-
-/// A tower as spec 10 wants it, one record a locator; with ways to go wrong.
-struct FakeTower {
-    wallet::NodeIdentity identity;
-    struct Held {
-        std::uint64_t version = 0;
-        Bytes blob;
-        TowerReceipt receipt;
-    };
-    std::map<Locator, Held> records;
-    NodeId client;
-    std::uint64_t stores = 0, ends = 0;
-
-    explicit FakeTower(std::uint8_t seed) : identity(*wallet::NodeIdentity::from_seed(Bytes(32, seed))) {}
-    [[nodiscard]] NodeId id() const { return identity.node_id(); }
-    [[nodiscard]] std::string uri() const { return to_hex(id()).substr(2) + "@127.0.0.1:1"; }
-
-    TowerReceipt sign(TowerReceipt receipt) const {
-        receipt.signature = identity.sign(kReceiptDomain, receipt_message(receipt));
-        return receipt;
-    }
-    TowerReceipt next(const Locator& locator, std::uint64_t version, const Hash& hash) const {
-        TowerReceipt out{id(), client, locator, 1, version, hash, {}, g_now, {}};
-        if (const auto known = records.find(locator); known != records.end()) {
-            out.number = known->second.receipt.number + 1;
-            out.previous = receipt_hash(known->second.receipt);
-        }
-        return sign(out);
-    }
-    PeerMessage answer(const TowerStore& m) {
-        ++stores;
-        const Hash hash = keccak256(m.blob);
-        const auto known = records.find(m.locator);
-        if (known != records.end() && m.version < known->second.version)
-            return TowerRefuse{m.locator, m.version, Rule::tower_version_old};
-        if (known != records.end() && m.version == known->second.version && known->second.receipt.blob_hash == hash)
-            return known->second.receipt;
-        const TowerReceipt receipt = next(m.locator, m.version, hash);
-        records[m.locator] = {m.version, m.blob, receipt};
-        return receipt;
-    }
-    PeerMessage answer(const TowerFetch& m) {
-        const auto known = records.find(m.locator);
-        if (known == records.end()) return TowerRefuse{m.locator, 0, Rule::tower_record_unknown};
-        TowerRecord out{m.locator, known->second.version, {}, known->second.receipt};
-        out.blob.assign(known->second.blob.begin(), known->second.blob.end());
-        return out;
-    }
-    PeerMessage answer(const TowerEnd& m) {
-        ++ends;
-        CHECK(wallet::verify_node_signature(client, kTowerEndDomain, tower_end_message(id(), m), m.signature));
-        const TowerReceipt receipt = next(m.locator, 0, {});
-        records.erase(m.locator);
-        return receipt;
-    }
-};
-
-/// The client with a real store, channels of the production core, and towers that answer when told to.
-struct Rig final : TowerClient::Host {
-    std::filesystem::path directory;
-    Pair pair;
-    NodeOptions options;
-    EventLoop loop{clock_now};
-    NodeKeys keys{*wallet::MasterSeed::from_mnemonic(
-        "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about")};
-    std::unique_ptr<daemon::Writer> writer;
-    std::unique_ptr<Database> reader;
-    std::unique_ptr<Outbox> outbox;
-    std::unique_ptr<NodeParts> parts;
-    std::unique_ptr<TowerClient> client;
-    std::map<NodeId, FakeTower*> towers;
-    std::set<NodeId> linked;
-    std::vector<std::pair<NodeId, PeerMessage>> wire;  ///< sent, not yet at the tower
-    std::vector<HandOver> handed;
-    std::vector<ChannelId> more;
-    bool in_sync = true;
-
-    Rig() {
-        std::string path = (std::filesystem::temp_directory_path() / "hedgerow-tower-client-XXXXXX").string();
-        REQUIRE(::mkdtemp(path.data()) != nullptr);
-        directory = path;
-        g_now = kNow;
-        start();
-    }
-    ~Rig() override {
-        stop();
-        std::filesystem::remove_all(directory);
-    }
-    void start() {
-        DatabaseOptions database;
-        database.path = directory / "node.sqlite";
-        database.migrations = node_schema();
-        writer = std::make_unique<daemon::Writer>(std::make_unique<Database>(database), [](const StoreError&) {});
-        reader = Database::open_reader(database.path);
-        outbox = std::make_unique<Outbox>(*writer);
-        parts = std::make_unique<NodeParts>(
-            NodeParts{.options = options, .loop = loop, .outbox = *outbox, .reader = *reader, .separator = {}});
-        parts->now_ms = parts->steady_ms = g_now;
-        client = std::make_unique<TowerClient>(*parts, *this, me());
-        client->restore({}, 0);
-    }
-    void stop() {
-        client.reset();
-        outbox.reset();
-        writer.reset();
-        reader.reset();
-        linked.clear();
-        wire.clear();
-    }
-    void restart() {
-        commit();
-        stop();
-        start();
-    }
-    NodeId me() { return keys.keyring().identity().node_id(); }
-
-    // Host
-    const Channel* channel(const ChannelId& id) const override {
-        return id == pair.a.channel.id ? &pair.a.channel : nullptr;
-    }
-    std::vector<const Channel*> channels() const override { return {&pair.a.channel}; }
-    bool ready(const NodeId& tower) const override { return linked.contains(tower); }
-    bool synced() const override { return in_sync; }
-    void send(const NodeId& tower, const PeerMessage& message) override {
-        outbox->when_durable([this, tower, message] { wire.emplace_back(tower, message); });
-    }
-    void dial(const std::string&, Answer<PeerInfo> done) override { done(PeerInfo{}); }
-    void hand_over(const HandOver& state) override { handed.push_back(state); }
-    void holds_more(const ChannelId& id) override { more.push_back(id); }
-    NodeSignature sign(std::string_view domain, ByteView message) override {
-        return keys.keyring().identity().sign(domain, message);
-    }
-
-    /// Everything of this turn is durable, and sent.
-    void commit() {
-        for (int i = 0; i < 100; ++i) {
-            const bool ran = outbox->end_turn();
-            writer->flush();
-            writer->drain();
-            if (!ran && outbox->idle()) return;
-        }
-    }
-    void link(FakeTower& tower) {
-        tower.client = me();
-        towers[tower.id()] = &tower;
-        linked.insert(tower.id());
-        client->on_ready(tower.id());
-        commit();
-    }
-    void unlink(FakeTower& tower) {
-        linked.erase(tower.id());
-        client->on_lost(tower.id());
-        wire.clear();
-    }
-    void add(FakeTower& tower) {
-        Result<TowerInfo> added = Unexpected{Fault()};
-        client->add(tower.uri(), [&](const Result<TowerInfo>& result) { added = result; });
-        REQUIRE(added);
-        link(tower);
-        run();
-    }
-    /// What is on the wire reaches the towers, and their answers us, until nothing moves; time passes where it must.
-    void run(int rounds = 40) {
-        for (int i = 0; i < rounds; ++i) {
-            commit();
-            if (wire.empty()) {
-                pass(20);
-                if (wire.empty()) return;
-            }
-            deliver();
-        }
-    }
-    void deliver() {
-        commit();
-        std::vector<std::pair<NodeId, PeerMessage>> now;
-        now.swap(wire);
-        for (const auto& [to, message] : now) {
-            FakeTower& tower = *towers.at(to);
-            if (const auto* m = std::get_if<TowerStore>(&message)) back(tower, tower.answer(*m));
-            if (const auto* m = std::get_if<TowerFetch>(&message)) back(tower, tower.answer(*m));
-            if (const auto* m = std::get_if<TowerEnd>(&message)) back(tower, tower.answer(*m));
-        }
-        commit();
-    }
-    void back(FakeTower& tower, const PeerMessage& answer) {
-        if (!linked.contains(tower.id())) return;
-        if (const auto* m = std::get_if<TowerReceipt>(&answer)) client->on_message(tower.id(), *m);
-        if (const auto* m = std::get_if<TowerRefuse>(&answer)) client->on_message(tower.id(), *m);
-        if (const auto* m = std::get_if<TowerRecord>(&answer)) client->on_message(tower.id(), *m);
-    }
-    void pass(std::uint64_t ms) {
-        g_now += ms;
-        parts->now_ms = parts->steady_ms = g_now;
-        loop.turn(0);
-        client->tick();
-        commit();
-    }
-    /// Both sign one payment more, and the head is stored with this turn.
-    void pay() {
-        const std::uint64_t before = pair.a.channel.agreed.state.version;
-        pair.run(pair.a, LocalOp{before + 1, PayOp{0, units(1), {}}});
-        pair.settle();
-        REQUIRE(pair.a.channel.agreed.state.version > before);
-        client->head_stored(pair.a.channel);
-    }
-    [[nodiscard]] std::uint64_t agreed() const { return pair.a.channel.agreed.state.version; }
-    [[nodiscard]] TowerChannelInfo seen(const FakeTower& tower) const {
-        for (const TowerInfo& info : client->list()) {
-            if (info.id == tower.id() && !info.channels.empty()) return info.channels.front();
-        }
-        return {};
-    }
-    [[nodiscard]] std::uint64_t held(const FakeTower& tower) const {
-        const auto info = seen(tower);
-        return info.promise ? info.promise->version : 0;
-    }
-    [[nodiscard]] Locator locator(const FakeTower& tower) const {
-        return locator_of(pair.a.channel.secret, pair.a.channel.me, tower.id());
-    }
-};
-
-}  // namespace
+using namespace hedgerow::tests;
 
 TEST_CASE("tower client: every agreed state reaches the tower, sealed, and the newest receipt is kept") {
     Rig rig;
@@ -617,59 +372,50 @@ TEST_CASE("tower client: what cannot be a tower") {
     CHECK(rig.client->list().size() == kMaxTowers);
 }
 
-TEST_CASE("peer backups: newer replaces, older is refused, the quota holds, pages are in order") {
+TEST_CASE("tower client: what a tower asks for is known, and what a subscription refused is offered again when it grows") {
     Rig rig;
-    const NodeId client = FakeTower(5).id();
-    const auto store = [&](std::uint8_t slot, std::uint64_t number, std::size_t size) {
-        BackupStore backup;
-        backup.slot.data[0] = slot;
-        backup.number = number;
-        backup.blob.assign(size, static_cast<std::uint8_t>(number));
-        Rule rule = Rule::none;
-        rig.outbox->persist([&](Database& db) { rule = store_peer_backup(db, client, backup, {10}); });
+    FakeTower tower(7);
+    rig.pay();
+    rig.add(tower);
+    const auto asked = [&] {
         rig.commit();
-        return rule;
+        return std::count_if(rig.wire.begin(), rig.wire.end(), [](const auto& sent) {
+            return std::holds_alternative<TowerPlanAsk>(sent.second);
+        });
     };
-    for (std::uint8_t slot = 1; slot <= 10; ++slot) CHECK(store(slot, 5, 100) == Rule::none);
-    CHECK(store(11, 5, 100) == Rule::backup_over_quota);
-    CHECK(store(3, 5, 100) == Rule::none);  // the same again
-    CHECK(store(3, 5, 99) == Rule::backup_older);
-    CHECK(store(3, 4, 100) == Rule::backup_older);
-    CHECK(store(3, 6, 200) == Rule::none);
-    CHECK(store(3, std::uint64_t{1} << 63, 1) == Rule::field_out_of_range);
-    const BackupItems first = peer_backups(*rig.reader, client, {});
-    CHECK(first.items.size() == kMaxBackupsPerMessage);
-    CHECK(first.more);
-    CHECK(first.items[2].blob.size() == 200);
-    const BackupItems rest = peer_backups(*rig.reader, client, first.items.back().slot);
-    CHECK(rest.items.size() == 2);
-    CHECK_FALSE(rest.more);
-    CHECK(store(3, 7, 0) == Rule::none);
-    CHECK(store(11, 5, 100) == Rule::none);  // there is room again
-    CHECK(peer_backups(*rig.reader, FakeTower(6).id(), {}).items.empty());
-}
+    const auto plan = [&] { return rig.client->list().front().plan; };
+    CHECK_FALSE(plan().has_value());
+    // Whoever is linked already when it becomes a tower is asked as well.
+    rig.wire.clear();
+    rig.client->add(tower.uri(), [](const Result<TowerInfo>&) {});
+    CHECK(asked() == 1);
+    rig.run();
+    TowerPlan said{{}, Amount::from_raw(5), 60, 10, 0, 0, 0};
+    rig.client->on_message(tower.id(), said);
+    CHECK(plan()->fee == Amount::from_raw(5));
+    TowerPlan absurd = said;
+    absurd.fee = Amount::from_raw(-1);
+    rig.client->on_message(tower.id(), absurd);
+    absurd.fee = Amount::from_raw(Int128{1} << kMarketBits);
+    rig.client->on_message(tower.id(), absurd);
+    CHECK(plan()->fee == Amount::from_raw(5));
+    rig.client->on_message(FakeTower(8).id(), said);  // nobody's tower
 
-TEST_CASE("schema: a database of version 1 gets the towers' tables and keeps what it has") {
-    std::string path = (std::filesystem::temp_directory_path() / "hedgerow-schema-XXXXXX").string();
-    REQUIRE(::mkdtemp(path.data()) != nullptr);
-    DatabaseOptions options;
-    options.path = std::filesystem::path(path) / "node.sqlite";
-    options.migrations = node_schema().first(1);
-    {
-        Database database(options);
-        database.begin();
-        put_meta(database, "k", Bytes{1, 2});
-        database.commit();
-    }
-    options.migrations = node_schema();
-    {
-        Database database(options);
-        CHECK(database.schema_version() == static_cast<int>(node_schema().size()));
-        CHECK(get_meta(database, "k") == Bytes{1, 2});
-        CHECK(all_towers(database).empty());
-        CHECK(all_promises(database).empty());
-        CHECK(all_tower_policies(database).empty());
-    }
-    CHECK(std::filesystem::exists(options.path.string() + ".before-v2"));
-    std::filesystem::remove_all(path);
+    rig.pay();
+    rig.pass(20);
+    const auto store = std::find_if(rig.wire.begin(), rig.wire.end(), [](const auto& sent) {
+        return std::holds_alternative<TowerStore>(sent.second);
+    });
+    REQUIRE(store != rig.wire.end());
+    const auto refused = std::get<TowerStore>(store->second);
+    rig.wire.clear();
+    rig.client->on_message(tower.id(), TowerRefuse{refused.locator, refused.version, Rule::tower_not_subscribed});
+    rig.client->on_message(tower.id(), said);
+    rig.run();
+    CHECK(rig.held(tower) < rig.agreed());
+    said.granted = 10;
+    said.until_ms = g_now + 60'000;
+    rig.client->on_message(tower.id(), said);
+    rig.run();
+    CHECK(rig.held(tower) == rig.agreed());
 }

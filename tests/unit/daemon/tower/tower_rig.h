@@ -93,7 +93,7 @@ struct TowerRig : PeerManager::Events {
             parts.peers = &peers;
             if (!transactions.restore(all_tx_jobs(store.reader()))) throw std::runtime_error("tx_jobs");
             watcher = std::make_unique<TowerWatcher>(parts, rig.policy);
-            service = std::make_unique<TowerService>(parts, *watcher, rig.policy.free);
+            service = std::make_unique<TowerService>(parts, *watcher, rig.policy.free, rig.policy.fee);
             loop.at_start_of_turn([this] {
                 parts.now_ms = loop.now_ms();
                 parts.steady_ms = loop.steady_ms();

@@ -50,7 +50,7 @@ struct Shop : TowerRig {
         link(bob);
         open_shop(*this);
     }
-    void use() { run->service = std::make_unique<TowerService>(run->parts, open, policy.free); }
+    void use() { run->service = std::make_unique<TowerService>(run->parts, open, policy.free, policy.fee); }
 };
 
 }  // namespace
@@ -257,7 +257,8 @@ TEST_CASE("two keepers of one client's backups: one page of both, newest of each
     using Slots = std::vector<std::pair<int, std::uint64_t>>;
     CHECK(slots(merge_backups({}, {})).empty());
     CHECK_FALSE(merge_backups({}, {}).more);
-    const BackupItems both = merge_backups(page({copy_of(2, 9), copy_of(5, 1)}, false), page({copy_of(1, 4), copy_of(2, 8), copy_of(5, 3)}, false));
+    const BackupItems both = merge_backups(page({copy_of(2, 9), copy_of(5, 1)}, false),
+                                           page({copy_of(1, 4), copy_of(2, 8), copy_of(5, 3)}, false));
     CHECK(slots(both) == Slots{{1, 4}, {2, 9}, {5, 3}});
     CHECK_FALSE(both.more);
     // One goes on beyond slot 3: what the other has behind it must wait for the next page.

@@ -364,6 +364,42 @@ TEST_CASE("tower: backups replace by number, within their own quota, and come ba
     CHECK(fetch_backups(*shop.db, id_of<NodeId>(9), Locator()).items.empty());
 }
 
+TEST_CASE("tower: a payment is credited once, in proportion, and behind what was paid for before") {
+    Shop shop;
+    constexpr std::uint64_t kDayMs = 86'400'000;
+    const TowerFee fee{{}, Amount::from_raw(5'000'000), 30 * 86'400, 10};
+    const auto pay = [&](std::uint64_t version, std::uint16_t index, Int128 amount, std::uint64_t now_ms) {
+        const TowerPayment payment{id_of<ChannelId>(7), version, index, shop.alice, Amount::from_raw(amount)};
+        shop.commit([&] { return credit_payment(*shop.db, payment, fee, now_ms), 0; });
+        return client_account(*shop.db, shop.alice);
+    };
+    const std::uint64_t start = shop.maker.now_ms;
+    ClientAccount account = pay(3, 0, 5'000'000, start);
+    CHECK(account.granted_records == 10);
+    CHECK(account.granted_bytes == 10 * kMaxTowerBlob);
+    CHECK(account.granted_until_ms == start + 30 * kDayMs);
+    // Credited before, also after a start.
+    shop.reopen();
+    CHECK(pay(3, 0, 5'000'000, start + 1).granted_until_ms == start + 30 * kDayMs);
+    CHECK(pay(3, 1, 2'500'000, start + 1).granted_until_ms == start + 45 * kDayMs);
+    CHECK(pay(4, 0, 1, start + 2).granted_until_ms == start + 45 * kDayMs + 518);  // 2,592,000,000 / 5,000,000
+    // What the operator gave is not made less, while it runs.
+    shop.commit([&] { return grant(*shop.db, shop.alice, 100, 1, start + 50 * kDayMs), 0; });
+    account = pay(5, 0, 5'000'000, start + kDayMs);
+    CHECK(account.granted_records == 100);
+    CHECK(account.granted_bytes == 10 * kMaxTowerBlob);
+    CHECK(account.granted_until_ms == start + 80 * kDayMs);
+    account = pay(6, 0, 5'000'000, start + 90 * kDayMs);
+    CHECK(account.granted_records == 10);
+    CHECK(account.granted_until_ms == start + 120 * kDayMs);
+    // The largest amounts do not wrap round, and what the operator gave for longer stays.
+    const std::uint64_t century = 36'500 * kDayMs;
+    CHECK(pay(7, 0, (Int128{1} << 95), start).granted_until_ms == start + century);
+    shop.commit([&] { return grant(*shop.db, shop.alice, 1, 1, start + 2 * century), 0; });
+    CHECK(pay(8, 0, 5'000'000, start).granted_until_ms == start + 2 * century);
+    CHECK(client_account(*shop.db, shop.bob).granted_until_ms == std::nullopt);
+}
+
 TEST_CASE("tower: its database is no node's, and starts where it was") {
     Shop shop;
     CHECK(shop.store(shop.alice, store_of(1, 5)).rule == Rule::none);
