@@ -69,6 +69,8 @@ struct RpcError {
     X(limit_exceeded, false, "a configured limit would be exceeded", "")                                              \
     X(tower_in_use, false, "a channel waits for that tower", "choose fewer towers to wait for, with channel towers")   \
     X(tower_is_peer, false, "a channel's peer cannot be its watchtower", "name another tower")                         \
+    X(settled_without, false, "the chain has settled an older state, in which this is not",                            \
+      "the other side took it to the chain while this node was away; ask for it again elsewhere")                        \
     X(tower_unconfirmed, true, "both parties have signed it, but too few watchtowers have confirmed the new state",    \
       "it may yet be reported; tower list shows what each holds, and the same clientRef never acts twice")
 

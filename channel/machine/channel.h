@@ -159,6 +159,9 @@ struct PeerLimits {
 /// When preimages were registered on chain (block time, seconds), as far as we have seen.
 using Revealed = std::unordered_map<LockHash, std::uint64_t, FixedBytesHash>;
 
+/// The version that the chain settled; nothing before the end, and after a Close, which holds all that was agreed.
+[[nodiscard]] std::optional<std::uint64_t> settled_version(const Channel& channel);
+
 /// The outside world as a step may know it. Nothing in the core reads a clock.
 struct Context {
     std::uint64_t now_ms = 0;                  ///< the wall clock, which may be set forward and back
@@ -221,7 +224,10 @@ struct ChainDispute {
     Party challenger = Party::A;
 };
 struct ChainDisputeGone {};  ///< a reorganisation took the challenge back
-struct ChainFinal {};        ///< closed or settled, confirmed
+/// The end, confirmed: by a Close that both signed, or the settlement of the dispute's newest recorded state.
+struct ChainFinal {
+    bool settled = false;
+};
 
 using Input = std::variant<LocalOp, FromPeer, Flush, StateSigned, CloseSigned, Connected, Disconnected, Tick, Opened, ForceClose, ChainDeposit,
                            ChainWithdrawal, ChainDispute, ChainDisputeGone, ChainFinal>;

@@ -86,12 +86,18 @@ void on_force_close(const Turn& turn) {
     turn.emit(SubmitChallenge{});
 }
 
-void on_chain_final(const Turn& turn) {
+void on_chain_final(const Turn& turn, const ChainFinal& event) {
     if (turn.channel.status == Status::closed) return;
+    if (!event.settled) turn.channel.dispute.reset();  // both have agreed since
     stop_operating(turn);
     if (turn.channel.is_leader()) resolve_in_doubt(turn);
     turn.set_status(Status::closed);
     turn.emit(PersistHead{});
+}
+
+std::optional<std::uint64_t> settled_version(const Channel& channel) {
+    if (channel.status != Status::closed || !channel.dispute) return std::nullopt;
+    return channel.dispute->version;
 }
 
 }  // namespace hedgerow::channel

@@ -122,7 +122,7 @@ void on_input(const Turn& turn, const ChainWithdrawal& event) {
 }
 void on_input(const Turn& turn, const ChainDispute& event) { on_chain_dispute(turn, event); }
 void on_input(const Turn& turn, const ChainDisputeGone&) { on_chain_dispute_gone(turn); }
-void on_input(const Turn& turn, const ChainFinal&) { on_chain_final(turn); }
+void on_input(const Turn& turn, const ChainFinal& event) { on_chain_final(turn, event); }
 
 /// Spec 6.12. What would make a later signature dangerous stops the node here.
 void check_invariants(const Channel& channel) {

@@ -83,6 +83,6 @@ void close_recovering(const Turn& turn, const LocalOp& input);
 void on_chain_dispute(const Turn& turn, const ChainDispute& event);
 void on_chain_dispute_gone(const Turn& turn);
 void on_force_close(const Turn& turn);
-void on_chain_final(const Turn& turn);
+void on_chain_final(const Turn& turn, const ChainFinal& event);
 
 }  // namespace hedgerow::channel

@@ -37,8 +37,10 @@ void reply_when_stored(Node& node, const rpc::Reply& reply) {
 const Channel& read_channel(const Node& node, const Json& params) {
     const auto id = fixed_from_hex<ChannelId>(params.at("channelId").get<std::string>());
     const Channel* channel = id ? node.find(*id) : nullptr;
-    if (channel == nullptr) bad(Rule::channel_unknown, "channelId");
-    return *channel;
+    if (channel != nullptr) return *channel;
+    Fault fault = node.unknown_channel();
+    fault.param = "channelId";
+    throw BadParam{std::move(fault)};
 }
 
 std::optional<ChannelId> read_optional_channel(const Json& params) {

@@ -61,7 +61,7 @@ void Payments::load() {
 void Payments::pay(const ChannelId& id, std::size_t asset, Amount amount, const std::string& memo, const ClientRef& ref,
                    Answer<PaymentResult> done) {
     const Channel* channel = m_node.find(id);
-    if (channel == nullptr) return done(Unexpected{fault(Rule::channel_unknown)});
+    if (channel == nullptr) return done(Unexpected{m_node.unknown_channel()});
     const PayOp op{static_cast<std::uint8_t>(asset), channel->me == Party::A ? amount : -amount, Text<kMaxMemo>(std::string_view(memo))};
     m_node.submit_op(id, op, ref, [id, asset, amount, done = std::move(done)](Result<OpDone> op_done) {
         if (!op_done) return done(Unexpected{op_done.error()});
@@ -71,7 +71,7 @@ void Payments::pay(const ChannelId& id, std::size_t asset, Amount amount, const 
 
 Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& token, Amount amount) const {
     const Context at = m_node.context();
-    Fault best = rpc::from_node_error(rpc::NodeError::payment_no_route);
+    Fault best = m_node.may_lack_channels() ? m_node.unknown_channel() : rpc::from_node_error(rpc::NodeError::payment_no_route);
     for (const Channel* channel : m_node.channels()) {
         if (channel->peer != peer || channel->status != Status::open) continue;
         for (std::size_t i = 0; i < channel->terms.assets.size(); ++i) {

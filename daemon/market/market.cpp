@@ -68,7 +68,7 @@ QuoteId Market::fresh_id() const {
 
 void Market::ask_trade(const ChannelId& id, const Feed& instrument, Quantity quantity, Answer<QuoteInfo> done) {
     const Channel* channel = m_node.find(id);
-    if (channel == nullptr) return done(Unexpected{fault(Rule::channel_unknown)});
+    if (channel == nullptr) return done(Unexpected{m_node.unknown_channel()});
     const Instrument* row = m_registry.find(instrument);
     if (row == nullptr) return done(Unexpected{fault(Rule::instrument_unknown)});
     const Rule rule = check_price_quantity(*row, row->tick, quantity, m_node.now_ms() / 1000);
@@ -81,7 +81,7 @@ void Market::ask_trade(const ChannelId& id, const Feed& instrument, Quantity qua
 
 void Market::ask_swap(const ChannelId& id, const SwapAsk& ask_for, Answer<QuoteInfo> done) {
     const Channel* channel = m_node.find(id);
-    if (channel == nullptr) return done(Unexpected{fault(Rule::channel_unknown)});
+    if (channel == nullptr) return done(Unexpected{m_node.unknown_channel()});
     const std::size_t n = channel->terms.assets.size();
     if (ask_for.give_asset >= n || ask_for.take_asset >= n || ask_for.give_asset == ask_for.take_asset) {
         return done(Unexpected{fault(Rule::asset_out_of_range)});

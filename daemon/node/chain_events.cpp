@@ -50,6 +50,7 @@ void ChainEvents::take(const ChainBatch& batch) {
         }
     }
     m_synced = batch.synced;
+    m_parts.chain_seen |= batch.synced;
     if (batch.inputs.empty()) return;
     m_parts.outbox.persist(
         [text = write_cursor(batch.cursor)](Database& db) { put_meta(db, "chain_cursor", channel::as_bytes(text)); });
@@ -105,7 +106,7 @@ void ChainEvents::confirmed(const ChainEvent& event) {
             } else if constexpr (std::is_same_v<E, wallet::Withdrawn>) {
                 funds(e.channel_id, e.party, e.token, e.total, false);
             } else if constexpr (std::is_same_v<E, wallet::Closed> || std::is_same_v<E, wallet::Settled>) {
-                m_parts.channels->feed(e.channel_id, channel::ChainFinal{});
+                m_parts.channels->feed(e.channel_id, channel::ChainFinal{std::is_same_v<E, wallet::Settled>});
                 m_disputes.end_confirmed(e.channel_id);
             } else if constexpr (std::is_same_v<E, wallet::Held>) {
                 m_disputes.claim(e, event.block_number, event.log_index);

@@ -98,7 +98,8 @@ void ChannelManager::recover(Entry& e) {
     c.lost_data = true;  // a dispute that comes and goes does not end it
     // What was in flight may have been superseded since. Only what both signed counts, and any newer state of that is
     // taken; what we signed above it the policy remembers.
-    for (const channel::QueuedOp& queued : c.queue) perform(e, channel::OpRefused{queued.local_id, Rule::channel_recovering});
+    for (const channel::QueuedOp& queued : c.queue)
+        perform(e, channel::OpRefused{queued.local_id, Rule::channel_recovering});
     for (const channel::Proposal& p : c.proposals) perform(e, channel::OpRefused{p.local_id, Rule::channel_recovering});
     c.pending.clear();
     c.queue.clear();
@@ -119,7 +120,8 @@ void ChannelManager::adopt(const channel::HandOver& state) {
     channel::Effects effects;
     channel::step(m_parts.context(), e->channel, channel::FromPeer{state, {}}, effects);
     // The peer is not told: one that lies would learn that we were behind.
-    std::erase_if(effects, [](const channel::Effect& effect) { return std::holds_alternative<channel::PeerFault>(effect); });
+    std::erase_if(effects,
+                  [](const channel::Effect& effect) { return std::holds_alternative<channel::PeerFault>(effect); });
     touch(*e);
     perform(*e, effects);
 }
@@ -361,10 +363,11 @@ bool ChannelManager::owed(const Entry& e, const channel::Op& op) {
 
 void ChannelManager::submit(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
     Entry* e = entry(id);
-    if (e == nullptr) return done(refused(Rule::channel_unknown));
+    if (e == nullptr) return done(channel::Unexpected{LocalOps::unknown_channel(m_parts)});
     if (!ref.empty() && m_local.answered_before(ref, id, op, done)) return;
     // A reference that we do not know may have been used in what was lost.
-    if (!ref.empty() && LocalOps::may_have_forgotten(e->channel)) return done(channel::Unexpected{LocalOps::forgotten()});
+    if (!ref.empty() && LocalOps::may_have_forgotten(e->channel))
+        return done(channel::Unexpected{LocalOps::forgotten()});
     if (m_parts.keys->locked() && !owed(*e, op)) return done(refused(Rule::wallet_locked));
     if (m_local.full()) return done(refused(Rule::queue_full));
     const channel::LocalId local = m_local.begin(id, op, ref, std::move(done));
@@ -439,10 +442,12 @@ void ChannelManager::store_heads() {
 }
 
 void ChannelManager::tick() {
+    m_local.tick();
     for (auto& [id, e] : m_entries) {
         if (e->channel.status != channel::Status::closed) feed(*e, channel::Tick{});
         m_local.settle_unresolved(e->channel);  // also of what is closed: that is when it is known
-        if (e->ask_peer_ms != 0 && m_parts.steady_ms >= e->ask_peer_ms && m_parts.peers->ready(e->channel.peer)) connect(*e);
+        if (e->ask_peer_ms != 0 && m_parts.steady_ms >= e->ask_peer_ms && m_parts.peers->ready(e->channel.peer))
+            connect(*e);
     }
     for (auto& [id, e] : m_entries) {
         // A tower that has nothing of a closed channel, or is gone, says nothing that would release it.

@@ -13,6 +13,7 @@ using channel::Rule;
 namespace {
 
 constexpr const char* kKind = "op";
+constexpr std::uint64_t kUnseenMs = 20'000;  ///< before somebody who asks of the past is told that it is not known yet
 
 /// Of what was asked for. A lock's expiry is counted from the moment of asking, and no part of it: whoever asks again
 /// names a later one.
@@ -35,6 +36,12 @@ void answer_all(std::vector<Answer<OpDone>>& answers, const Result<OpDone>& resu
 /// Both have signed it, which towers that are waited for do not know yet.
 channel::Unexpected<Fault> unconfirmed() {
     Fault fault = rpc::from_node_error(rpc::NodeError::tower_unconfirmed);
+    fault.outcome = rpc::Outcome::unknown;
+    return channel::Unexpected{std::move(fault)};
+}
+
+channel::Unexpected<Fault> unseen() {
+    Fault fault = rpc::from_node_error(rpc::NodeError::chain_not_synced);
     fault.outcome = rpc::Outcome::unknown;
     return channel::Unexpected{std::move(fault)};
 }
@@ -88,8 +95,25 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
     if (!row) return false;
     if (row->kind != kKind || row->request != request) return reused();
     if (row->outcome != RefOutcome::done) return false;  // it was not done: it may be tried again
-    answer_agreed(ref, request, {std::move(done)}, done_of(*row));
+    if (m_parts.chain_seen)
+        answer_agreed(ref, request, {std::move(done)}, done_of(*row));
+    else if (m_past.size() < kMaxWaiting)
+        m_past.push_back({*row, std::move(done), m_parts.steady_ms});
+    else
+        done(unseen());
     return true;
+}
+
+void LocalOps::tick() {
+    std::vector<Past> past = std::exchange(m_past, {});
+    for (Past& one : past) {
+        if (m_parts.chain_seen)
+            answer_agreed(one.row.ref, one.row.request, {std::move(one.done)}, done_of(one.row));
+        else if (m_parts.steady_ms - one.since_ms >= kUnseenMs)
+            one.done(unseen());
+        else
+            m_past.push_back(std::move(one));
+    }
 }
 
 LocalId LocalOps::begin(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
@@ -153,12 +177,27 @@ void LocalOps::answer_agreed(const ClientRef& ref, const channel::Hash& request,
         [this, ref, agreed, result] {
             failpoint("ops.before_answer");
             if (!ref.empty()) m_agreed.erase(ref);
-            answer_all(agreed->done, result);
+            answer_all(agreed->done, enforced(result));
         },
         [agreed] {
             agreed->late = true;
             answer_all(agreed->done, unconfirmed());
         });
+}
+
+/// What both have signed is done, unless the chain has settled an older state since.
+Result<OpDone> LocalOps::enforced(const OpDone& done) const {
+    const channel::Channel* channel = m_parts.channels->find(done.channel);
+    const auto settled = channel == nullptr ? std::nullopt : channel::settled_version(*channel);
+    if (settled && *settled < done.version)
+        return channel::Unexpected{rpc::from_node_error(rpc::NodeError::settled_without)};
+    // Too late to answer; whether it is final is for the chain to say.
+    const bool late = channel != nullptr && channel->status == channel::Status::disputed && channel->dispute &&
+                      channel->dispute->version < done.version && m_parts.chain_time_s > channel->dispute->end;
+    if (!late) return done;
+    Fault fault = rpc::from_rule(Rule::channel_disputed);
+    fault.outcome = rpc::Outcome::unknown;
+    return channel::Unexpected{std::move(fault)};
 }
 
 /// After a restart ops come back without a number. Where an op was put into another update since, what it says tells
@@ -222,6 +261,10 @@ Fault LocalOps::forgotten() {
     Fault fault = rpc::from_rule(Rule::channel_recovering);
     fault.outcome = rpc::Outcome::unknown;
     return fault;
+}
+
+Fault LocalOps::unknown_channel(const NodeParts& parts) {
+    return parts.may_lack_channels ? forgotten() : rpc::from_rule(Rule::channel_unknown);
 }
 
 void LocalOps::settle_unresolved(const channel::Channel& channel) {

@@ -41,6 +41,10 @@ class LocalOps {
     [[nodiscard]] static bool may_have_forgotten(const channel::Channel& channel);
     /// channel_recovering, with its outcome unknown.
     [[nodiscard]] static Fault forgotten();
+    /// Of a channel that is not in the store: forgotten(), where that may be for a lost disk, else channel_unknown.
+    [[nodiscard]] static Fault unknown_channel(const NodeParts& parts);
+    /// Every second or so.
+    void tick();
     /// Everything of that channel that a restart left unresolved and that cannot be done any more.
     void settle_unresolved(const channel::Channel& channel);
 
@@ -59,6 +63,12 @@ class LocalOps {
         std::vector<Answer<OpDone>> done;
         bool late = false;  ///< told that it is not known
     };
+    /// Done before, by what the store says; the chain may have settled an older state while we were away.
+    struct Past {
+        ClientRefRow row;
+        Answer<OpDone> done;
+        std::uint64_t since_ms = 0;
+    };
     struct Unresolved {
         ClientRefRow row;
         std::vector<Answer<OpDone>> done;
@@ -69,6 +79,7 @@ class LocalOps {
     /// Answers as done once that may be reported (ChannelManager::report).
     void answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,
                        const OpDone& result);
+    [[nodiscard]] Result<OpDone> enforced(const OpDone& done) const;
     void agreed_unresolved(const channel::Channel& channel, const channel::OpAgreed& op);
 
     NodeParts& m_parts;
@@ -77,6 +88,7 @@ class LocalOps {
     std::unordered_map<ClientRef, channel::LocalId> m_by_ref;  ///< of what is in m_waiting
     std::unordered_map<ClientRef, std::shared_ptr<Agreed>> m_agreed;
     std::multimap<channel::ChannelId, Unresolved> m_unresolved;
+    std::vector<Past> m_past;  ///< until the chain has been seen
 };
 
 }  // namespace hedgerow::daemon

@@ -170,6 +170,13 @@ void Node::restore_channels(const std::string& path, Answer<std::size_t> done) {
     if (m_impl->ready(done)) m_impl->backups->restore(path, std::move(done));
 }
 
+bool Node::may_lack_channels() const {
+    return m_impl->parts.may_lack_channels;
+}
+Fault Node::unknown_channel() const {
+    return LocalOps::unknown_channel(m_impl->parts);
+}
+
 // --- towers
 // ------------------------------------------------------------------------------------------------------------
 

@@ -134,6 +134,12 @@ class Node {
     /// backup_invalid, wrong_chain, wrong_contract, file_unusable, wallet_locked: then nothing has changed.
     void restore_channels(const std::string& path, Answer<std::size_t> done);
 
+    /// NodeInfo::may_lack_channels.
+    [[nodiscard]] bool may_lack_channels() const;
+    /// Why find() found nothing: channel_unknown; or channel_recovering with its outcome unknown, where this node may
+    /// have lost channels with its disk.
+    [[nodiscard]] Fault unknown_channel() const;
+
     // --- towers: see TowerClient
     void add_tower(const std::string& uri, Answer<TowerInfo> done);
     [[nodiscard]] Result<void> remove_tower(const channel::NodeId& tower);

@@ -48,6 +48,7 @@ struct NodeParts {
     NodeTower* tower = nullptr;  ///< null: this node is no tower
     ChainWorker* questions = nullptr;  ///< for slow questions, beside `chain` that broadcasts
     bool halted = false;
+    bool chain_seen = false;  ///< followed to its head, once since the start: what happened while we were away is known
     bool may_lack_channels = false;            ///< as NodeInfo says it
     std::uint64_t now_ms = 0;                  ///< of this turn
     std::uint64_t steady_ms = 0;               ///< of this turn; for waits: it never jumps

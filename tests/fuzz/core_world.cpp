@@ -366,7 +366,7 @@ void CoreWorld::chain(const Record& record) {
             run(who, ForceClose{});
             break;
         case 10:
-            if (record.x % 16 == 0) tell(ChainFinal{});
+            if (record.x % 16 == 0) tell(ChainFinal{record.y % 2 == 0});
             break;
         case 11:
             if (m_revealed.size() < 16)

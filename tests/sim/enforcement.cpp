@@ -23,6 +23,12 @@ void Checkers::lost_data(const NodeId& node) {
         let_go(node, id, std::max(others, m_receipts.promised(id, *party)));
     }
     m_lost_ms.try_emplace(node, m_queue.now_ms());
+    // Preimages that only it knew, and jobs of its whose transactions may never have been mined.
+    std::erase_if(m_invoices, [&](const auto& invoice) { return invoice.second == node; });
+    for (auto& [amount, promise] : m_deposits) {
+        const auto channel = m_channels.find(promise.channel);
+        if (channel != m_channels.end() && party_of(channel->second, node)) promise.told_s = 0;
+    }
 }
 
 void Checkers::let_go(const NodeId& node, const ChannelId& id, std::uint64_t enforceable) {

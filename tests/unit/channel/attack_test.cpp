@@ -173,7 +173,7 @@ TEST_CASE(
     REQUIRE(pair.a.channel.queue.size() == 2);
     pair.run(pair.a, ChainDispute{1, 100, 1, Party::B});
     CHECK(pair.a.refused.empty());
-    pair.run(pair.a, ChainFinal{});
+    pair.run(pair.a, ChainFinal{true});
     CHECK(pair.a.agreed_ids == std::set<LocalId>{good, bad});
     CHECK(pair.a.refused[later] == Rule::channel_final);
 }
@@ -190,7 +190,7 @@ TEST_CASE("attack: what the chain decided was done is told after a restart too, 
     pair.run(pair.a, ChainDispute{1, 100, 1, Party::B});
     pair.crash(pair.a);
     pair.a.history.clear();
-    pair.run(pair.a, ChainFinal{});
+    pair.run(pair.a, ChainFinal{true});
     REQUIRE(pair.a.history.size() == 2);
     CHECK(pair.a.history[0].op == Op(pay(1)));
     CHECK(pair.a.history[1].op == Op(pay(2, "no")));

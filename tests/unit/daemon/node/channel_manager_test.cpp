@@ -68,6 +68,7 @@ struct Restarted {
             .options = options, .loop = loop, .outbox = *outbox, .reader = *reader, .separator = channel.separator});
         parts->keys = &keys;
         parts->now_ms = parts->steady_ms = kNow;
+        parts->chain_seen = true;
         manager = std::make_unique<ChannelManager>(*parts, chain);
         parts->channels = manager.get();
         manager->restore(false);
@@ -113,6 +114,20 @@ struct Restarted {
         });
         commit();
         return told;
+    }
+    /// What was reported as done in that version before the restart.
+    std::shared_ptr<Told> ask_of_done(std::uint64_t version) {
+        ClientRefRow row;
+        row.ref = "pay-0";
+        row.kind = "op";
+        row.request = keccak256({channel.id.view(), wire_encode(payment)});
+        row.outcome = RefOutcome::done;
+        row.channel = channel.id;
+        row.version = version;
+        row.op = 0;
+        outbox->persist([row](Database& db) { put_client_ref(db, row); });
+        commit();
+        return ask(row.ref);
     }
     void tick() {
         manager->tick();
@@ -171,4 +186,66 @@ TEST_CASE("a node that lost data never says refused of what it may have forgotte
         CHECK(unknown->faults[0].name == "channel_recovering");
         CHECK(unknown->faults[0].outcome == rpc::Outcome::unknown);
     }
+}
+
+TEST_CASE("what both have signed is done, unless the chain has settled an older state") {
+    const auto closed_with = [](std::optional<std::uint64_t> recorded) {
+        return [recorded](Channel& channel) {
+            close_it(channel);
+            if (recorded) channel.dispute = Dispute{1, 2, *recorded, Party::B, 0};
+        };
+    };
+    Restarted older(closed_with(6));
+    CHECK(older.ask_of_done(6)->done == 1);
+    const auto lost = older.ask_of_done(7);
+    CHECK(lost->done == 0);
+    REQUIRE(lost->faults.size() == 1);
+    CHECK(lost->faults[0].name == "settled_without");
+    CHECK(lost->faults[0].outcome == rpc::Outcome::not_done);
+    Restarted agreed(closed_with(std::nullopt));
+    CHECK(agreed.ask_of_done(7)->done == 1);
+    Restarted disputed([](Channel& channel) {
+        channel.status = Status::disputed;
+        channel.dispute = Dispute{1, 2, 6, Party::B, 0};
+    });
+    disputed.parts->chain_time_s = 2;
+    CHECK(disputed.ask_of_done(7)->done == 1);  // it will be answered
+    disputed.parts->chain_time_s = 3;
+    const auto late = disputed.ask_of_done(7);
+    REQUIRE(late->faults.size() == 1);
+    CHECK(late->faults[0].name == "channel_disputed");
+    CHECK(late->faults[0].outcome == rpc::Outcome::unknown);
+    CHECK(disputed.ask_of_done(6)->done == 1);
+}
+
+TEST_CASE("what was done before a restart is told once the chain has been seen, for it may have settled without it") {
+    Restarted node([](Channel&) {});
+    node.parts->chain_seen = false;
+    const auto told = node.ask_of_done(6);
+    node.tick();
+    CHECK(told->done == 0);
+    CHECK(told->faults.empty());
+    node.parts->chain_seen = true;
+    node.tick();
+    CHECK(told->done == 1);
+    node.parts->chain_seen = false;
+    const auto unseen = node.ask_of_done(6);
+    node.parts->steady_ms += 20'000;
+    node.tick();
+    REQUIRE(unseen->faults.size() == 1);
+    CHECK(unseen->faults[0].name == "chain_not_synced");
+    CHECK(unseen->faults[0].outcome == rpc::Outcome::unknown);
+}
+
+TEST_CASE("a node that may have lost channels with its disk does not say of one that it is not there") {
+    Restarted node([](Channel&) {});
+    node.channel.id.data[0] ^= 1;
+    auto told = node.ask("pay-3");
+    REQUIRE(told->faults.size() == 1);
+    CHECK(told->faults[0].name == "channel_unknown");
+    node.parts->may_lack_channels = true;
+    told = node.ask("pay-3");
+    REQUIRE(told->faults.size() == 1);
+    CHECK(told->faults[0].name == "channel_recovering");
+    CHECK(told->faults[0].outcome == rpc::Outcome::unknown);
 }
