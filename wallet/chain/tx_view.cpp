@@ -58,31 +58,37 @@ ChainExpected<TxSighting> observe_transaction(EthClient& client, const channel::
 }  // namespace
 
 ChainExpected<ChainView> observe_chain(EthClient& client, const ChainQueries& queries, const ChainView* last) {
-    ChainView view;
     const auto head = client.block(BlockTag::latest());
     if (!head) return Unexpected{head.error()};
-    view.head = head->number;
-    view.head_hash = head->hash;
-    view.block_gas_limit = head->gas_limit;
-    // The nonce before the receipts: a transaction that this count includes has its receipt by then.
-    const auto nonce = client.transaction_count(queries.account);
-    if (!nonce) return Unexpected{nonce.error()};
-    view.nonce = *nonce;
+    const bool same = last != nullptr && last->head_hash == head->hash;
+    ChainView view;
     std::map<channel::TxHash, const TxSighting*> before;
-    // The count as well: a block may have come between the head and it.
-    if (last != nullptr && last->head_hash == view.head_hash && last->nonce == view.nonce) {
+    if (same) {
+        view = *last;
+        view.transactions.clear();
+        view.estimates.clear();
         for (const TxSighting& seen : last->transactions) before.emplace(seen.hash, &seen);
+    } else {
+        view.head = head->number;
+        view.head_hash = head->hash;
+        view.block_gas_limit = head->gas_limit;
+        // The nonce before the receipts: a transaction that this count includes has its receipt by then.
+        const auto nonce = client.transaction_count(queries.account);
+        if (!nonce) return Unexpected{nonce.error()};
+        view.nonce = *nonce;
     }
     for (const auto& hash : queries.transactions) {
-        const auto same = before.find(hash);
-        const auto seen = observe_transaction(client, hash, same == before.end() ? nullptr : same->second);
+        const auto known = before.find(hash);
+        const auto seen = observe_transaction(client, hash, known == before.end() ? nullptr : known->second);
         if (!seen) return Unexpected{seen.error()};
         view.transactions.push_back(*seen);
     }
-    const auto balance = client.balance(queries.account);
-    if (!balance) return Unexpected{balance.error()};
-    view.balance = *balance;
-    if (const auto fees = observe_fees(client, view); !fees) return Unexpected{fees.error()};
+    if (!same) {
+        const auto balance = client.balance(queries.account);
+        if (!balance) return Unexpected{balance.error()};
+        view.balance = *balance;
+        if (const auto fees = observe_fees(client, view); !fees) return Unexpected{fees.error()};
+    }
     for (const GasQuestion& question : queries.estimates)
         view.estimates.push_back({question.job, client.estimate_gas(question.call)});
     return view;
