@@ -14,7 +14,7 @@ void TowerFees::on_agreed(const channel::Channel& channel, const channel::OpAgre
     const auto* pay = std::get_if<channel::PayOp>(&op.entry.op);
     if (pay == nullptr || !m_fee.sold() || std::string_view(pay->memo) != channel::kTowerMemo) return;
     const channel::Party payer = pay->amount.sign() > 0 ? channel::Party::A : channel::Party::B;
-    if (payer == channel.me) return;
+    if (payer == channel.me || !m_fee.counts(pay->amount.abs())) return;
     if (channel.terms.assets[pay->asset].token != m_fee.token) {
         LOG_WARN("a tower's fee was paid in another asset", {"channel", channel.id}, {"version", op.version});
         return;

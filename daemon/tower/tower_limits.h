@@ -21,6 +21,8 @@ struct TowerFee {
     std::uint64_t period_s = 0;
     std::uint64_t records = 0;  ///< appointments, of whatever size
     [[nodiscard]] bool sold() const { return amount.sign() > 0; }
+    /// Less than a thousandth buys nothing: each payment is kept in two stores.
+    [[nodiscard]] bool counts(channel::Amount paid) const { return paid.raw() >= (amount.raw() + 999) / 1'000; }
 };
 
 /// What a tower promises, and what it keeps back for it.

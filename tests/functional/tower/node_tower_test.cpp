@@ -243,10 +243,11 @@ TEST_CASE("a subscription that is paid in a channel is credited once, whenever t
         "the appointment is taken without being asked for",
         [&] { return held(alice, guarded) == alice.version(guarded); }, 120'000);
     CHECK(subscription().at("granted") == 10);
-    // What carol pays, another memo and another asset buy nothing.
+    // What carol pays, another memo and too little buy nothing.
     const std::uint64_t until_ms = subscription().at("until").get<std::uint64_t>();
     carol.pay(shared, "1");
     CHECK(pay("USDC", "1", "towers").empty());
+    CHECK(pay("USDC", "0.004999", "tower").empty());
     carol.kill();
     carol.start();
     until("its plan", [&] { return subscription().at("kept") == 1; });
