@@ -69,9 +69,9 @@ class FailpointName {
     std::string_view m_text;
 };
 
-/// HEDGEROW_FAILPOINT=name:count[,name:count...] makes the count-th passage through `name` (1 = the first) call
-/// _exit(137). It can do nothing but end the process, so it is compiled in always; unarmed, a passage costs one relaxed
-/// load.
+/// HEDGEROW_FAILPOINT=name:count[,name:count...] makes the count-th passage through `name` (1 = the first) kill the
+/// process as kill -9 does. It can do nothing but end the process, so it is compiled in always; unarmed, a passage costs
+/// one relaxed load.
 extern std::atomic<bool> g_failpoints_armed;
 
 void failpoint_passed(std::string_view name);

@@ -27,7 +27,7 @@ void apply(const ChildOptions& options) {
 }
 
 int exit_code(int status) {
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);  // as a shell has it
 }
 
 }  // namespace
