@@ -180,7 +180,7 @@ TEST_CASE("halted: signs nothing, across a restart, and still defends; resumed i
     alice.kill();
     alice.start();
     CHECK(alice.call("node_info").at("halted") == true);
-    CHECK(alice.refusal("pay_send", pay) == "node_halted");
+    until("linked and halted", [&] { return alice.refusal("pay_send", pay) == "node_halted"; });
     CHECK(alice.version(kept) == still);
 
     bob.kill();
