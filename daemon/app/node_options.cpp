@@ -65,7 +65,6 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     for (const AssetConfig& asset : config.assets) out.assets.push_back({asset.symbol, asset.token, asset.decimals, asset.feed, asset.haircut_bps});
     out.opening = opening_policy(config, registry);
     out.limits = {config.channel.max_lock_s, config.channel.max_deadline_s, config.channel.max_locks, config.channel.min_lock};
-    for (const OracleAddress& oracle : config.oracle.endpoints) out.oracle_history_urls.push_back(oracle.http);
     out.accept_stale_database = config.accept_stale_database;
     for (const PeerUri& tower : config.tower_client.towers) out.towers.push_back(format_peer_uri(tower));
     out.tower_sync = static_cast<std::uint8_t>(config.tower_client.sync);

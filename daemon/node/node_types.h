@@ -68,7 +68,6 @@ struct NodeOptions {
     std::vector<AssetInfo> assets;   ///< 1 to 8
     OpeningPolicy opening;
     channel::PeerLimits limits;      ///< what is taken from peers (spec 5.10)
-    std::vector<std::string> oracle_history_urls;  ///< HTTP bases of oracles, asked for packages that decide a dispute
     bool accept_stale_database = false;
     std::vector<std::string> towers;  ///< URIs of watchtowers to be a client of
     std::uint8_t tower_sync = 0;      ///< how many must hold a version before its ops are reported, where a channel does not say

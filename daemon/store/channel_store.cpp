@@ -248,21 +248,4 @@ channel::Revealed all_revealed(Database& db) {
     return out;
 }
 
-void put_package(Database& db, const PackageRow& row) {
-    db.run(
-        "INSERT INTO oracle_packages (feed, time_s, signer, body) VALUES (?, ?, ?, ?) ON CONFLICT (feed, time_s, "
-        "signer) DO NOTHING",
-        row.feed, row.time_s, row.signer, row.body);
-}
-std::vector<PackageRow> packages_at(Database& db, const channel::Feed& feed, std::uint64_t time_s) {
-    std::vector<PackageRow> out;
-    Query q = db.query("SELECT signer, body FROM oracle_packages WHERE feed = ? AND time_s = ? ORDER BY signer", feed,
-                       time_s);
-    while (q.step()) out.push_back({feed, time_s, q.fixed<channel::Address>(0), q.blob(1)});
-    return out;
-}
-std::int64_t prune_packages(Database& db, std::uint64_t time_s) {
-    return db.run("DELETE FROM oracle_packages WHERE time_s < ?", time_s);
-}
-
 }  // namespace hedgerow::daemon

@@ -115,15 +115,4 @@ void put_revealed(Database& db, const channel::LockHash& hash, std::uint64_t tim
 void delete_revealed(Database& db, const channel::LockHash& hash);
 [[nodiscard]] channel::Revealed all_revealed(Database& db);
 
-struct PackageRow {
-    channel::Feed feed;
-    std::uint64_t time_s = 0;
-    channel::Address signer;
-    channel::Bytes body;
-};
-void put_package(Database& db, const PackageRow& row);
-[[nodiscard]] std::vector<PackageRow> packages_at(Database& db, const channel::Feed& feed, std::uint64_t time_s);
-/// Deletes what is older than `time_s`; returns how many.
-std::int64_t prune_packages(Database& db, std::uint64_t time_s);
-
 }  // namespace hedgerow::daemon

@@ -158,8 +158,11 @@ CREATE TABLE peer_backups (
 );
 )sql";
 
-// Fees for the tower in this node, paid in channels, that its own store has not credited yet.
 constexpr const char* kVersion3 = R"sql(
+-- Packages are kept in files of their own (daemon/oracle/package_history).
+DROP TABLE oracle_packages;
+
+-- Fees for the tower in this node, paid in channels, that its own store has not credited yet.
 CREATE TABLE tower_payments (
     channel BLOB NOT NULL CHECK (length(channel) = 32),
     version INTEGER NOT NULL,

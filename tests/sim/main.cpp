@@ -131,6 +131,8 @@ int main(int argc, char** argv) {
             const WorldResult result = run_one(seed, trace, root);
             add(totals, result);
             failed += result.failures.empty() ? 0 : 1;
+            if (totals.worlds % 500 == 0)
+                fmt::print(stderr, "{} worlds, {} failed, {:.0f} s\n", totals.worlds, failed, elapsed());
             if (!result.failures.empty() && !keep_going) break;
             if (minutes > 0 && elapsed() > minutes * 60) break;
         }
