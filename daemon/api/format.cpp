@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include "channel/crypto/signature.h"
@@ -32,6 +33,12 @@ void reply_when_stored(Node& node, const rpc::Reply& reply, Json result) {
 
 void reply_when_stored(Node& node, const rpc::Reply& reply) {
     reply_when_stored(node, reply, Json::object());
+}
+
+const AssetInfo* find_asset(const Node& node, const Address& token) {
+    const auto& assets = node.options().assets;
+    const auto found = std::find_if(assets.begin(), assets.end(), [&](const AssetInfo& asset) { return asset.token == token; });
+    return found == assets.end() ? nullptr : &*found;
 }
 
 const Channel& read_channel(const Node& node, const Json& params) {

@@ -44,6 +44,9 @@ template <typename T, typename Make>
 void reply_when_stored(Node& node, const rpc::Reply& reply, Json result);
 void reply_when_stored(Node& node, const rpc::Reply& reply);  ///< an empty object
 
+/// Null where this node does not list that token.
+[[nodiscard]] const AssetInfo* find_asset(const Node& node, const channel::Address& token);
+
 // Readers. The dispatcher has checked types; these find what is named.
 [[nodiscard]] const channel::Channel& read_channel(const Node& node, const Json& params);
 [[nodiscard]] std::optional<channel::ChannelId> read_optional_channel(const Json& params);

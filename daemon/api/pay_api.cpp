@@ -18,10 +18,8 @@ std::string token_symbol(const Node& node, const Address& token) {
 }
 
 std::optional<int> token_decimals(const Node& node, const Address& token) {
-    for (const AssetInfo& asset : node.options().assets) {
-        if (asset.token == token) return asset.decimals;
-    }
-    return std::nullopt;
+    const AssetInfo* asset = find_asset(node, token);
+    return asset == nullptr ? std::nullopt : std::optional<int>(asset->decimals);
 }
 
 Json payment_json(const Node& node, const PaymentResult& payment) {

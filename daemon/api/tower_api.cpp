@@ -22,9 +22,8 @@ Json receipt_json(const TowerReceipt& receipt) {
 /// The price where this node lists the asset; without it, it could not pay either.
 Json plan_json(const Node& node, const TowerPlan& plan) {
     Json out{{"kept", plan.kept}, {"granted", plan.granted}, {"until", plan.until_ms}};
-    const auto& assets = node.options().assets;
-    const auto asset = std::find_if(assets.begin(), assets.end(), [&](const AssetInfo& a) { return a.token == plan.token; });
-    if (plan.fee.is_zero() || asset == assets.end()) return out;
+    const AssetInfo* asset = find_asset(node, plan.token);
+    if (plan.fee.is_zero() || asset == nullptr) return out;
     out["price"] = {{"asset", asset->symbol}, {"fee", amount_text(plan.fee, asset->decimals)}, {"periodSeconds", plan.period_s}, {"records", plan.records}};
     return out;
 }

@@ -11,6 +11,7 @@
 #include "daemon/store/schema.h"
 #include "tests/support/channel_pair.h"
 #include "tests/support/no_chain_effects.h"
+#include "tests/support/store_turns.h"
 
 using namespace hedgerow;
 using namespace hedgerow::daemon;
@@ -91,14 +92,7 @@ struct Restarted {
         out.id = channel_id_of(out.terms, out.separator);
         return out;
     }
-    void commit() {
-        for (int i = 0; i < 100; ++i) {
-            const bool ran = outbox->end_turn();
-            writer->flush();
-            writer->drain();
-            if (!ran && outbox->idle()) return;
-        }
-    }
+    void commit() { testing::commit_all(*outbox, *writer); }
     /// What a user who asks (again) has been told by now.
     struct Told {
         std::vector<Fault> faults;

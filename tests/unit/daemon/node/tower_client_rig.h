@@ -13,6 +13,7 @@
 #include "daemon/store/channel_store.h"
 #include "daemon/store/schema.h"
 #include "tests/support/channel_pair.h"
+#include "tests/support/store_turns.h"
 
 /// The node as a client of towers, with towers that answer as their test says.
 namespace hedgerow::tests {
@@ -161,14 +162,7 @@ struct Rig final : TowerClient::Host {
     }
 
     /// Everything of this turn is durable, and sent.
-    void commit() {
-        for (int i = 0; i < 100; ++i) {
-            const bool ran = outbox->end_turn();
-            writer->flush();
-            writer->drain();
-            if (!ran && outbox->idle()) return;
-        }
-    }
+    void commit() { hedgerow::testing::commit_all(*outbox, *writer); }
     void link(FakeTower& tower) {
         tower.client = me();
         towers[tower.id()] = &tower;
