@@ -14,23 +14,27 @@
 #include "wallet/chain/contract_calls.h"
 #include "wallet/signer/keyring.h"
 
-/// A node without market and RPC, driven line by line from stdin; every command answers one line on stdout. Only for
-/// the functional test. Arguments: datadir, chain URL, adjudicator, token, port, and the phrase of the wallet to
-/// restore.
+/// A node without market and RPC, driven line by line from stdin: every line begins with a number, and is answered on
+/// stdout, now or later, by one line that begins with the same. Only for the functional test. Arguments: datadir, chain
+/// URL, adjudicator, token, port, and the phrase of the wallet to restore.
 namespace {
 
 using namespace hedgerow::channel;
 using namespace hedgerow::daemon;
 using hedgerow::test::test_preimage;
 
-void say(const std::string& line) {
-    std::cout << line << std::endl;  // flushed: the test waits for it
-}
+/// Answers the command of that number.
+struct Say {
+    std::uint64_t number = 0;
 
-template <typename T>
-void say_result(const Result<T>& result, const std::string& good) {
-    say(result ? good : fmt::format("error {}", result.error().name));
-}
+    void operator()(const std::string& line) const {
+        std::cout << number << ' ' << line << std::endl;  // flushed: the test waits for it
+    }
+    template <typename T>
+    void result(const Result<T>& result, const std::string& good) const {
+        (*this)(result ? good : fmt::format("error {}", result.error().name));
+    }
+};
 
 NodeOptions options_of(char** argv) {
     NodeOptions out;
@@ -76,6 +80,7 @@ std::string state_line(Node& node) {
 /// `count` payments of `amount`, at most 64 at a time; answers "paid <ok> <refused> <last rule>".
 struct PayRun {
     Node& node;
+    Say say;
     Amount amount;
     std::size_t to_start = 0;
     std::size_t waiting = 0;
@@ -101,28 +106,29 @@ struct PayRun {
                                 });
         }
         if (run->to_start == 0 && run->waiting == 0)
-            say(fmt::format("paid {} {} {}", run->done, run->failed, run->rule)), run->to_start = ~std::size_t{0} >> 1,
-                                                                                  run->waiting = 64;
+            run->say(fmt::format("paid {} {} {}", run->done, run->failed, run->rule)),
+                run->to_start = ~std::size_t{0} >> 1, run->waiting = 64;
     }
 };
 
 void command(Node& node, const std::string& line) {
     std::istringstream in(line);
+    Say say;
     std::string verb, a, b;
-    in >> verb >> a >> b;
+    in >> say.number >> verb >> a >> b;
     const auto number = [](const std::string& text) { return Amount::from_raw(*parse_decimal(text, 0)); };
-    const auto tx = [](const Result<TxHash>& result) { say_result(result, result ? to_hex(*result) : ""); };
+    const auto tx = [say](const Result<TxHash>& result) { say.result(result, result ? to_hex(*result) : ""); };
     if (verb == "info") {
         const auto addresses = node.wallet_addresses();
         say(fmt::format("{} {}", node.info().uri, to_hex(addresses.front())));
     } else if (verb == "connect") {
-        node.connect_peer(a, [](const Result<PeerInfo>& result) { say_result(result, "connected"); });
+        node.connect_peer(a, [say](const Result<PeerInfo>& result) { say.result(result, "connected"); });
     } else if (verb == "open") {
         OpenOrder order;
         order.peer = *fixed_from_hex<NodeId>(a);
         order.deposits.push_back({0, number(b)});
         node.open_channel(
-            order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+            order, [say](const Result<OpenedChannel>& result) { say.result(result, result ? to_hex(result->id) : ""); });
     } else if (verb == "openwith") {
         OpenOrder order;
         order.peer = *fixed_from_hex<NodeId>(a);
@@ -136,34 +142,34 @@ void command(Node& node, const std::string& line) {
             order.dispute_period_s = static_cast<std::uint32_t>(std::stoul(b));
         }
         node.open_channel(
-            order, [](const Result<OpenedChannel>& result) { say_result(result, result ? to_hex(result->id) : ""); });
+            order, [say](const Result<OpenedChannel>& result) { say.result(result, result ? to_hex(result->id) : ""); });
     } else if (verb == "deposit") {
         node.deposit(the_channel(node)->id, 0, number(a), b, tx);
     } else if (verb == "withdraw") {
         node.withdraw(the_channel(node)->id, 0, number(a), b, tx);
     } else if (verb == "pay") {
-        auto run = std::make_shared<PayRun>(PayRun{node, number(b)});
+        auto run = std::make_shared<PayRun>(PayRun{node, say, number(b)});
         run->to_start = std::stoul(a);
         PayRun::pump(run);
     } else if (verb == "payref") {
         const Channel* c = the_channel(node);
         const PayOp op{0, Amount::from_raw(sign_of(c->me) * number(a).raw()), {}};
-        node.submit_op(c->id, op, b, [](const Result<OpDone>& result) {
-            say_result(result, result ? fmt::format("done {}", result->version) : "");
+        node.submit_op(c->id, op, b, [say](const Result<OpDone>& result) {
+            say.result(result, result ? fmt::format("done {}", result->version) : "");
         });
     } else if (verb == "know") {  // the preimage that begins with this byte, as an invoice's would be known
         node.persist([number = static_cast<std::uint8_t>(std::stoul(a))](Database& db) {
             const auto [preimage, hash] = test_preimage(number);
             put_preimage(db, hash, preimage);
         });
-        node.when_durable([] { say("known"); });
+        node.when_durable([say] { say("known"); });
     } else if (verb == "lock") {  // amount, preimage byte, seconds until it expires
         std::string seconds;
         in >> seconds;
         const Channel* c = the_channel(node);
         const LockHash hash = test_preimage(static_cast<std::uint8_t>(std::stoul(b))).second;
         const Lock lock{hash, node.now_ms() / 1'000 + std::stoul(seconds), 0, Amount::from_raw(sign_of(c->me) * number(a).raw())};
-        node.submit_op(c->id, LockOp{lock}, {}, [](const Result<OpDone>& result) { say_result(result, "locked"); });
+        node.submit_op(c->id, LockOp{lock}, {}, [say](const Result<OpDone>& result) { say.result(result, "locked"); });
     } else if (verb == "export") {
         const Channel* c = the_channel(node);
         const SignedState& s = c->agreed;
@@ -179,7 +185,7 @@ void command(Node& node, const std::string& line) {
             node.lock_wallet();
             say("locked");
         } else {
-            node.unlock_wallet("correct horse", [](const Result<Address>& result) { say_result(result, "unlocked"); });
+            node.unlock_wallet("correct horse", [say](const Result<Address>& result) { say.result(result, "unlocked"); });
         }
     } else if (verb == "state") {
         say(state_line(node));
@@ -212,15 +218,15 @@ void command(Node& node, const std::string& line) {
         }
         say("none");
     } else if (verb == "backup") {
-        node.backup_channels(a, [](const Result<BackedUp>& result) {
-            say_result(result, result ? fmt::format("backup {}", result->channels) : "");
+        node.backup_channels(a, [say](const Result<BackedUp>& result) {
+            say.result(result, result ? fmt::format("backup {}", result->channels) : "");
         });
     } else if (verb == "restore") {
-        node.restore_channels(a, [](const Result<std::size_t>& result) {
-            say_result(result, result ? fmt::format("restored {}", *result) : "");
+        node.restore_channels(a, [say](const Result<std::size_t>& result) {
+            say.result(result, result ? fmt::format("restored {}", *result) : "");
         });
     } else if (verb == "tower") {
-        node.add_tower(a, [](const Result<TowerInfo>& result) { say_result(result, "added"); });
+        node.add_tower(a, [say](const Result<TowerInfo>& result) { say.result(result, "added"); });
     } else if (verb == "held") {
         // "<version> <broken> <refused>" at the first tower, of the channel that is named, or else the one; version 0
         // where that has ended.
@@ -257,7 +263,7 @@ int main(int argc, char** argv) {
         std::filesystem::create_directories(argv[1]);
         Node node(options_of(argv));
         const bool posted = node.loop().post([&node, phrase = std::string(argc == 7 ? argv[6] : "")] {
-            const auto opened = [](const auto& result) { say_result(result, "ready"); };
+            const auto opened = [](const auto& result) { Say{}.result(result, "ready"); };
             if (node.wallet_exists())
                 node.unlock_wallet("correct horse", opened);
             else if (!phrase.empty())

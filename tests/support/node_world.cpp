@@ -65,7 +65,7 @@ void TestNode::start(const std::string& failpoint) {
     ChildOptions child;
     if (!failpoint.empty()) child.environment = {{"HEDGEROW_FAILPOINT", failpoint}};
     m_process = std::make_unique<ChildProcess>(arguments, child);
-    if (m_process->read() != "ready") throw std::runtime_error(m_name + " does not start");
+    if (answer(0) != "ready") throw std::runtime_error(m_name + " does not start");
     std::istringstream in(ask("info"));
     std::string account;
     in >> m_uri >> account;
@@ -78,8 +78,21 @@ void TestNode::lose_disk() {
     std::filesystem::remove_all(m_world.directory / m_name);
 }
 
+std::uint64_t TestNode::begin(const std::string& line) {
+    m_process->write(fmt::format("{} {}", ++m_asked, line));
+    return m_asked;
+}
+
+std::string TestNode::answer(std::uint64_t number, int timeout_ms) {
+    const std::string start = fmt::format("{} ", number);
+    for (;;) {
+        const std::string line = m_process->read(timeout_ms);
+        if (line.starts_with(start)) return line.substr(start.size());
+    }
+}
+
 int TestNode::stop() {
-    write("stop");
+    (void)begin("stop");
     return m_process->wait();
 }
 

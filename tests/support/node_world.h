@@ -53,9 +53,12 @@ class TestNode {
     void kill() { m_process->kill(); }
     /// Everything but the phrase is lost.
     void lose_disk();
-    std::string ask(const std::string& line, int timeout_ms = 20'000) { return m_process->ask(line, timeout_ms); }
-    void write(const std::string& line) { m_process->write(line); }
-    std::string read(int timeout_ms = 60'000) { return m_process->read(timeout_ms); }
+    /// The answer to `line`; std::runtime_error where none comes in time.
+    std::string ask(const std::string& line, int timeout_ms = 20'000) { return answer(begin(line), timeout_ms); }
+    /// Asks without waiting; returns the number that answer() knows it by.
+    std::uint64_t begin(const std::string& line);
+    /// Answers to others that come before it are dropped: whoever asked them has given up.
+    std::string answer(std::uint64_t number, int timeout_ms = 60'000);
     int stop();
     void fund() { m_world.fund(m_account); }
     StateLine state();
@@ -80,6 +83,7 @@ class TestNode {
 
     World& m_world;
     std::string m_name;
+    std::uint64_t m_asked = 0;
     std::uint16_t m_port;
     std::unique_ptr<ChildProcess> m_process;
     std::string m_uri;

@@ -37,10 +37,10 @@ TEST_CASE("two nodes: open, pay both ways, kill -9 and go on, close; balances to
     open_between(alice, bob);
 
     // 500 payments each way at once
-    alice.write("pay 500 1000");
-    bob.write("pay 500 3000");
-    REQUIRE(alice.read() == "paid 500 0 none");
-    REQUIRE(bob.read() == "paid 500 0 none");
+    const std::uint64_t by_alice = alice.begin("pay 500 1000");
+    const std::uint64_t by_bob = bob.begin("pay 500 3000");
+    REQUIRE(alice.answer(by_alice) == "paid 500 0 none");
+    REQUIRE(bob.answer(by_bob) == "paid 500 0 none");
     wait_equal(alice, bob);
     StateLine state = alice.state();
     REQUIRE(state.net == 500 * 1000 - 500 * 3000);
@@ -58,7 +58,7 @@ TEST_CASE("two nodes: open, pay both ways, kill -9 and go on, close; balances to
     for (TestNode* victim : {&bob, &alice}) {
         TestNode& other = victim == &bob ? alice : bob;
         const std::uint64_t before = victim->state().version;
-        victim->write("pay 100000 1");
+        (void)victim->begin("pay 100000 1");
         other.wait_until([&](const StateLine& s) { return s.version > before + 5; });
         victim->kill();
         victim->start();
@@ -358,9 +358,9 @@ TEST_CASE(
         ChildProcess elsewhere({NODE_CHILD, (world.directory / "elsewhere").string(), world.anvil.url(),
                                 checksum_address(other), checksum_address(world.token), std::to_string(free_port()),
                                 phrase});
-        REQUIRE(elsewhere.read() == "ready");
-        CHECK(elsewhere.ask("restore " + file) == "error wrong_contract");
-        CHECK(elsewhere.ask("state") == "none");
+        REQUIRE(elsewhere.read() == "0 ready");
+        CHECK(elsewhere.ask("1 restore " + file) == "1 error wrong_contract");
+        CHECK(elsewhere.ask("2 state") == "2 none");
     }
     alice.start();
     bob.wait_until([&](const StateLine&) { return bob.ask("connect " + alice.uri()) == "connected"; });
