@@ -1,14 +1,18 @@
 #include "channel/base/amount.h"
 
 #include <algorithm>
+#include <array>
 
 namespace hedgerow::channel {
 
 Uint128 pow10(int n) {
     ASSERT(n >= 0 && n <= 38);
-    Uint128 out = 1;
-    for (int i = 0; i < n; ++i) out *= 10;
-    return out;
+    static constexpr std::array<Uint128, 39> kPowers = [] {
+        std::array<Uint128, 39> out{1};
+        for (std::size_t i = 1; i < out.size(); ++i) out[i] = 10 * out[i - 1];
+        return out;
+    }();
+    return kPowers[static_cast<std::size_t>(n)];
 }
 
 namespace {

@@ -14,6 +14,7 @@ Wide widen(const U256& a) { return {a.limb[0], a.limb[1], a.limb[2], a.limb[3], 
 Wide multiply(const U256& a, const U256& b) {
     Wide out{};
     for (std::size_t i = 0; i < 4; ++i) {
+        if (a.limb[i] == 0) continue;
         std::uint64_t carry = 0;
         for (std::size_t j = 0; j < 4; ++j) {
             const Uint128 t = static_cast<Uint128>(a.limb[i]) * b.limb[j] + out[i + j] + carry;
@@ -47,13 +48,32 @@ struct WideDivision {
     U256 remainder;
 };
 
+struct LimbDivision {
+    std::uint64_t quotient = 0;
+    std::uint64_t remainder = 0;
+};
+
+/// (high, low) / divisor, where high < divisor, so that the quotient is one limb.
+LimbDivision divide_two_limbs(std::uint64_t high, std::uint64_t low, std::uint64_t divisor) {
+    LimbDivision out;
+    if (high == 0) return {low / divisor, low % divisor};
+#if defined(__x86_64__)
+    // The compiler does not know that the quotient fits, and would call a routine of the runtime library.
+    __asm__("divq %4" : "=a"(out.quotient), "=d"(out.remainder) : "a"(low), "d"(high), "r"(divisor) : "cc");
+#else
+    const Uint128 whole = (static_cast<Uint128>(high) << 64) | low;
+    out = {static_cast<std::uint64_t>(whole / divisor), static_cast<std::uint64_t>(whole % divisor)};
+#endif
+    return out;
+}
+
 WideDivision divide_by_limb(const Wide& numerator, std::uint64_t divisor) {
     WideDivision out;
     std::uint64_t rest = 0;
-    for (std::size_t i = 8; i-- > 0;) {
-        const Uint128 t = (static_cast<Uint128>(rest) << 64) | numerator[i];
-        out.quotient[i] = static_cast<std::uint64_t>(t / divisor);
-        rest = static_cast<std::uint64_t>(t % divisor);
+    for (std::size_t i = significant_limbs(numerator); i-- > 0;) {
+        const LimbDivision part = divide_two_limbs(rest, numerator[i], divisor);
+        out.quotient[i] = part.quotient;
+        rest = part.remainder;
     }
     out.remainder = U256(rest);
     return out;
@@ -68,10 +88,24 @@ WideDivision divide(const Wide& numerator, const U256& divisor) {
     const auto v = shifted(divisor.limb, shift);
     auto u = shifted(numerator, shift);
     WideDivision out;
-    for (std::size_t j = 9 - n; j-- > 0;) {
-        const Uint128 top = (static_cast<Uint128>(u[j + n]) << 64) | u[j + n - 1];
-        Uint128 guess = top / v[n - 1];
-        Uint128 rest = top % v[n - 1];
+    const std::size_t used = significant_limbs(u);
+    if (used < n) {
+        out.remainder = {};
+        std::copy_n(numerator.begin(), 4, out.remainder.limb.begin());
+        return out;
+    }
+    for (std::size_t j = std::min(9 - n, used - n + 1); j-- > 0;) {
+        Uint128 guess = 0;
+        Uint128 rest = 0;
+        if (u[j + n] < v[n - 1]) {
+            const LimbDivision first = divide_two_limbs(u[j + n], u[j + n - 1], v[n - 1]);
+            guess = first.quotient;
+            rest = first.remainder;
+        } else {
+            const Uint128 top = (static_cast<Uint128>(u[j + n]) << 64) | u[j + n - 1];
+            guess = top / v[n - 1];
+            rest = top % v[n - 1];
+        }
         while ((guess >> 64) != 0 || static_cast<Uint128>(static_cast<std::uint64_t>(guess)) * v[n - 2] > ((rest << 64) | u[j + n - 2])) {
             --guess;
             rest += v[n - 1];

@@ -69,6 +69,7 @@ class Reader {
     /// A length of at most `max`.
     std::size_t length(std::size_t max);
     [[nodiscard]] std::size_t remaining() const { return m_rest.size(); }
+    [[nodiscard]] ByteView rest() const { return m_rest; }
 
   private:
     ByteView m_rest;

@@ -5,24 +5,21 @@ namespace hedgerow::channel {
 namespace {
 
 /// Proposals up to the highest that is in the state are over: done where these ops hold them, passed over for good where not.
-void drop_done_proposals(const Turn& turn, const std::vector<OpEntry>& ops) {
+void drop_done_proposals(const Turn& turn, std::span<const PendingUpdate> done) {
     Channel& channel = turn.channel;
-    auto op = ops.begin();  // proposals ascend in both lists
-    while (!channel.proposals.empty() && channel.proposals.front().number <= channel.agreed.state.proposals_done) {
-        const Proposal& proposal = channel.proposals.front();
-        op = std::find_if(op, ops.end(), [&](const OpEntry& e) { return e.proposal >= proposal.number; });
-        const bool done = op != ops.end() && op->proposal == proposal.number;
-        if (!done) turn.emit(OpRefused{proposal.local_id, Rule::proposal_out_of_order});
+    const auto drop_first = [&](bool is_done) {
+        if (!is_done) turn.emit(OpRefused{channel.proposals.front().local_id, Rule::proposal_out_of_order});
         channel.proposals.pop_front();
+    };
+    for (const PendingUpdate& pending : done) {  // proposals ascend in both lists
+        if (pending.is_void) continue;
+        for (const OpEntry& entry : pending.update.ops) {
+            if (entry.proposal == 0) continue;
+            while (!channel.proposals.empty() && channel.proposals.front().number < entry.proposal) drop_first(false);
+            if (!channel.proposals.empty() && channel.proposals.front().number == entry.proposal) drop_first(true);
+        }
     }
-}
-
-void tell_agreed(const Turn& turn, const PendingUpdate& pending, std::vector<OpEntry>& ops) {
-    for (std::size_t i = 0; i < pending.update.ops.size(); ++i) {
-        const OpEntry& entry = pending.update.ops[i];
-        turn.emit(OpAgreed{pending.local_ids[i], pending.update.version, static_cast<std::uint16_t>(i), pending.update.timestamp_ms, entry});
-        ops.push_back(entry);
-    }
+    while (!channel.proposals.empty() && channel.proposals.front().number <= channel.agreed.state.proposals_done) drop_first(false);
 }
 
 /// A void version is superseded for good: only now is it certain that its refused op is not done.
@@ -51,17 +48,16 @@ void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const
     channel.void_tried_ms = 0;
     turn.emit(PersistHead{});
     if (!channel.is_leader()) turn.send(Ack{channel.id, last, mine});
-    std::vector<OpEntry> ops;
     for (const PendingUpdate& pending : done) {
         if (pending.is_void) {
             tell_voided(turn, pending);
-        } else {
-            tell_agreed(turn, pending, ops);
+        } else if (!pending.update.ops.empty()) {
+            turn.emit(OpsAgreed{pending.update.version, pending.update.timestamp_ms, pending.update.ops, pending.local_ids});
         }
     }
-    drop_done_proposals(turn, ops);
+    drop_done_proposals(turn, done);
     turn.emit(StateAgreed{last});
-    after_agreement(turn, ops);
+    after_agreement(turn, done);
 }
 
 }  // namespace hedgerow::channel

@@ -187,7 +187,7 @@ Rule settle_position(const OpScope& scope, ChannelState& state, PositionEntry& e
     if (const Rule rule = credit_usd16(scope.channel, state, to_a); rule != Rule::none) return rule;
     position.mark = price;
     entry.funded_until_ms = scope.timestamp_ms;
-    entry.refresh();
+    entry.changed();
     return Rule::none;
 }
 
@@ -246,11 +246,12 @@ class PositionUndo {
         m_state.net[0] = m_net;
         m_state.residue = m_residue;
         if (!m_existed) {
-            m_state.positions.resize(m_size);
+            m_state.positions.edit().resize(m_size);
         } else if (m_state.positions.size() < m_size) {
-            m_state.positions.insert(m_state.positions.begin() + static_cast<std::ptrdiff_t>(m_index), m_before);
+            auto& positions = m_state.positions.edit();
+            positions.insert(positions.begin() + static_cast<std::ptrdiff_t>(m_index), m_before);
         } else {
-            m_state.positions[m_index] = m_before;
+            m_state.positions.edit()[m_index] = m_before;
         }
     }
     PositionUndo(const PositionUndo&) = delete;
@@ -271,9 +272,10 @@ class PositionUndo {
 void change_quantity(ChannelState& state, PositionEntry& entry, Quantity change) {
     entry.position.quantity += change;
     if (entry.position.quantity.is_zero()) {
-        state.positions.erase(state.positions.begin() + (&entry - state.positions.data()));
+        auto& positions = state.positions.edit();
+        positions.erase(positions.begin() + (&entry - positions.data()));
     } else {
-        entry.refresh();
+        entry.changed();
     }
 }
 
@@ -297,12 +299,11 @@ Rule check_trade(const OpScope& scope, const ChannelState& state, const TradeOp&
 
 /// The position after the trade; dealing at `price` in a position that is marked elsewhere pays the difference at once.
 Rule trade_position(const OpScope& scope, ChannelState& state, const TradeOp& op) {
-    PositionEntry* entry = state.find_position(op.instrument);
+    PositionEntry* entry = state.edit_position(op.instrument);
     if (entry == nullptr) {
-        PositionEntry& fresh = state.positions.emplace_back();
+        PositionEntry& fresh = state.positions.edit().emplace_back();
         fresh.position = {op.instrument, op.underlying, op.kind, op.expiry, op.strike, op.quantity, op.price};
         fresh.funded_until_ms = scope.timestamp_ms;
-        fresh.refresh();
         return Rule::none;
     }
     if (const Rule rule = settle_position(scope, state, *entry, entry->position.mark); rule != Rule::none) return rule;
@@ -348,7 +349,7 @@ Rule mark_position(const OpScope& scope, ChannelState& state, PositionEntry& ent
 Rule apply(const OpScope& scope, ChannelState& state, Party, const MarkOp& op) {
     if (op.feed.is_zero()) return Rule::instrument_unknown;
     if (!valid_price(op.price) || op.index.sign() < 0 || !op.index.within_bits(kMarketBits)) return Rule::price_out_of_range;
-    PositionEntry* entry = state.find_position(op.feed);
+    PositionEntry* entry = state.edit_position(op.feed);
     bool used = entry != nullptr;
     if (used) {
         if (const Rule rule = mark_position(scope, state, *entry, op); rule != Rule::none) return rule;
@@ -393,7 +394,7 @@ Rule check_own_liquidation(const OpScope& scope, const ChannelState& state, cons
 
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LiquidateOp& op) {
     const Party victim = other(origin);
-    PositionEntry* entry = state.find_position(op.instrument);
+    PositionEntry* entry = state.edit_position(op.instrument);
     if (entry == nullptr) return Rule::position_unknown;
     const Quantity held = entry->position.quantity;
     if (op.price != entry->position.mark) return Rule::liquidation_price;
@@ -418,7 +419,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Liquid
 }
 
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const ExpireOp& op) {
-    PositionEntry* entry = state.find_position(op.instrument);
+    PositionEntry* entry = state.edit_position(op.instrument);
     if (entry == nullptr) return Rule::position_unknown;
     const Position position = entry->position;
     if (position.expiry == 0 || scope.timestamp_ms / 1000 < position.expiry) return Rule::instrument_not_expired;
@@ -440,10 +441,12 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Expire
 
 Party payer_of(const Lock& lock) { return lock.amount.sign() > 0 ? Party::A : Party::B; }
 
-void remove_lock(ChannelState& state, LockEntry& entry) {
+void remove_lock(ChannelState& state, const LockEntry& entry) {
     state.locked_by(payer_of(entry.lock), entry.lock.asset) -= entry.lock.amount.abs();
-    if (&entry != &state.locks.back()) entry = state.locks.back();
-    state.locks.pop_back();
+    const auto index = static_cast<std::size_t>(&entry - state.locks.data());
+    auto& locks = state.locks.edit();
+    if (index + 1 != locks.size()) locks[index] = locks.back();
+    locks.pop_back();
 }
 
 /// Our policy on locks towards us: each delays a settlement until its expiry, and costs a registration where it comes to that (spec 5.10).
@@ -471,8 +474,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LockOp
     if (origin != scope.channel.me) {
         if (const Rule rule = check_peer_lock(scope, state, origin, lock); rule != Rule::none) return rule;
     }
-    state.locks.emplace_back().lock = lock;
-    state.locks.back().refresh();
+    state.locks.edit().emplace_back().lock = lock;
     state.locked_by(origin, lock.asset) += lock.amount.abs();
     const Rule rule = check_spent(scope, state, origin, lock.asset, Effort::pay);
     if (rule != Rule::none) remove_lock(state, state.locks.back());
@@ -480,7 +482,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const LockOp
 }
 
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const FulfilOp& op) {
-    LockEntry* entry = state.find_lock(op.hash);
+    const LockEntry* entry = state.find_lock(op.hash);
     if (entry == nullptr) return Rule::lock_unknown;
     const Lock lock = entry->lock;
     if (origin == payer_of(lock)) return Rule::payee_only;
@@ -497,7 +499,7 @@ Rule apply(const OpScope& scope, ChannelState& state, Party origin, const Fulfil
 
 /// The payee may always let a lock go; the payer only when a confirmed block at or past the expiry shows no preimage (spec 6.11).
 Rule apply(const OpScope& scope, ChannelState& state, Party origin, const CancelOp& op) {
-    LockEntry* entry = state.find_lock(op.hash);
+    const LockEntry* entry = state.find_lock(op.hash);
     if (entry == nullptr) return Rule::lock_unknown;
     if (origin == payer_of(entry->lock)) {
         if (scope.context.confirmed_chain_time_s < entry->lock.expiry) return Rule::lock_not_expired;

@@ -50,6 +50,7 @@ struct PendingUpdate {
     Digest digest;
     std::vector<LocalId> local_ids;  ///< of each op; 0: not ours, or taken into another update
     std::vector<LocalId> void_ids;   ///< of a void one: local_ids as they were
+    I256 at_risk16;                  ///< leader: what the follower could gain by its ops (spec 6.7), USD 1e-16
     std::uint64_t since_ms = 0;      ///< leader: when it was cut, by the steady clock; 0 after a restart
     bool is_void = false;            ///< refused by the follower, yet enforceable until it signs a higher version (spec 6.7)
     Rule void_rule = Rule::none;
@@ -178,10 +179,15 @@ struct Context {
 
 // --- inputs ---------------------------------------------------------------------------------------------------------
 
-/// Something our user, market or risk logic wants done. Answered by OpAccepted/OpAgreed or OpRefused with the same id.
+/// Something our user, market or risk logic wants done. Answered by OpsAccepted/OpsAgreed or OpRefused with the same id.
 struct LocalOp {
     LocalId local_id = 0;
     Op op;
+};
+/// Many of them, with ids from `first` on, one above the other.
+struct LocalOps {
+    LocalId first = 0;
+    std::vector<Op> ops;
 };
 /// A peer's message about this channel, with the shell's verdict on each op (spec 5.1: orders, quotes, price bands):
 /// Rule::none where it agrees; empty means none anywhere. Only for Propose and Update.
@@ -229,7 +235,7 @@ struct ChainFinal {
     bool settled = false;
 };
 
-using Input = std::variant<LocalOp, FromPeer, Flush, StateSigned, CloseSigned, Connected, Disconnected, Tick, Opened, ForceClose, ChainDeposit,
+using Input = std::variant<LocalOp, LocalOps, FromPeer, Flush, StateSigned, CloseSigned, Connected, Disconnected, Tick, Opened, ForceClose, ChainDeposit,
                            ChainWithdrawal, ChainDispute, ChainDisputeGone, ChainFinal>;
 
 // --- effects, to be performed in order: everything persisted is durable before anything after it is sent --------------------
@@ -264,19 +270,31 @@ struct Send {
     PeerMessage message;
 };
 
-/// An op of ours is in an update (leader) or proposal and durable; it counts when OpAgreed comes.
-struct OpAccepted {
-    LocalId local_id = 0;
+/// These ops of ours are in an update (leader) and durable with it; they count when OpsAgreed comes.
+struct OpsAccepted {
     std::uint64_t version = 0;
+    std::vector<LocalId> local_ids;  ///< by index in the update; 0: not ours
 };
-/// Every op of a version that both have now signed, in order; local_id 0 for the peer's.
+/// Every op of a version that both have now signed, in order.
+struct OpsAgreed {
+    std::uint64_t version = 0;
+    std::uint64_t timestamp_ms = 0;
+    OpList ops;
+    std::vector<LocalId> local_ids;  ///< of each op; 0: the peer's, or ours from before a restart
+};
+/// One of them, as it is told to those who take ops one by one.
 struct OpAgreed {
     LocalId local_id = 0;
     std::uint64_t version = 0;
     std::uint16_t index = 0;
     std::uint64_t timestamp_ms = 0;
-    OpEntry entry;
+    const OpEntry& entry;
 };
+template <typename Fn>
+void for_each_op(const OpsAgreed& agreed, Fn&& fn) {
+    for (std::size_t i = 0; i < agreed.ops.size(); ++i)
+        fn(OpAgreed{agreed.local_ids[i], agreed.version, static_cast<std::uint16_t>(i), agreed.timestamp_ms, agreed.ops[i]});
+}
 /// Not done, and never will be.
 struct OpRefused {
     LocalId local_id = 0;
@@ -305,13 +323,13 @@ struct CloseReady {
 struct SubmitChallenge {};  ///< with channel.agreed
 struct SubmitRespond {};    ///< with channel.agreed
 
-using Effect = std::variant<SignState, SignClose, SignWithdraw, PersistHead, PersistUpdate, Send, OpAccepted, OpAgreed, OpRefused, StateAgreed,
+using Effect = std::variant<SignState, SignClose, SignWithdraw, PersistHead, PersistUpdate, Send, OpsAccepted, OpsAgreed, OpRefused, StateAgreed,
                             StatusChanged, PeerFault, WithdrawReady, CloseReady, SubmitChallenge, SubmitRespond>;
 using Effects = std::vector<Effect>;
 
 /// One step. Never fails: a fault of peer or user becomes an effect (Send Reject, OpRefused, PeerFault) and changes nothing else.
 /// Invariants (spec 6.12) are asserted after every step, in every build.
-void step(const Context& context, Channel& channel, const Input& input, Effects& effects);
+void step(const Context& context, Channel& channel, Input input, Effects& effects);
 
 // --- durable form ---------------------------------------------------------------------------------------------------
 

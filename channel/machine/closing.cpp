@@ -87,8 +87,11 @@ void close_recovering(const Turn& turn, const LocalOp& input) {
     turn.emit(SignClose{channel.close->close});
 }
 
-void after_agreement(const Turn& turn, const std::vector<OpEntry>& ops) {
-    const bool withdraws = std::any_of(ops.begin(), ops.end(), [](const OpEntry& e) { return std::holds_alternative<WithdrawOp>(e.op); });
+void after_agreement(const Turn& turn, std::span<const PendingUpdate> done) {
+    const bool withdraws = std::any_of(done.begin(), done.end(), [](const PendingUpdate& p) {
+        const auto is_withdrawal = [](const OpEntry& e) { return std::holds_alternative<WithdrawOp>(e.op); };
+        return !p.is_void && std::any_of(p.update.ops.begin(), p.update.ops.end(), is_withdrawal);
+    });
     if (withdraws) sign_outstanding_withdrawals(turn);
     if (turn.channel.agreed.state.close_deadline != 0 && !turn.channel.close && turn.channel.status == Status::open) begin_close(turn);
 }

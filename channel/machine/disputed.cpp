@@ -21,12 +21,11 @@ void resolve_in_doubt(const Turn& turn) {
     for (auto p = channel.pending.rbegin(); p != channel.pending.rend(); ++p) {
         if (p->update.version != version) continue;
         version = p->update.base;
-        const std::vector<LocalId> ids = ids_of(*p);
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            // Also without a number: after a restart nobody waits by number, and what is done must not be reported refused.
-            turn.emit(OpAgreed{ids[i], p->update.version, static_cast<std::uint16_t>(i), p->update.timestamp_ms, p->update.ops[i]});
-            told.push_back(ids[i]);
-        }
+        std::vector<LocalId> ids = ids_of(*p);
+        ids.resize(p->update.ops.size());
+        told.insert(told.end(), ids.begin(), ids.end());
+        // Also without a number: after a restart nobody waits by number, and what is done must not be reported refused.
+        turn.emit(OpsAgreed{p->update.version, p->update.timestamp_ms, p->update.ops, std::move(ids)});
     }
     for (const PendingUpdate& p : channel.pending) {
         for (const LocalId id : ids_of(p)) {

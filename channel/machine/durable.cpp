@@ -77,6 +77,7 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     pending.after = std::move(*after);
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
     pending.local_ids.assign(stored.update.ops.size(), 0);
+    pending.at_risk16 = at_risk16(channel, stored.update.ops);
     pending.is_void = stored.is_void;
     if (!stored.update.signature || !signed_by_us(channel, pending.digest, *stored.update.signature)) return Rule::bad_signature;
     channel.highest_signed = std::max(channel.highest_signed, stored.update.version);

@@ -92,7 +92,7 @@ void send_proposals(const Turn& turn) {
 
 }  // namespace
 
-void follower_local_op(const Turn& turn, const LocalOp& input) {
+void follower_local_op(const Turn& turn, LocalOp input) {
     Channel& channel = turn.channel;
     Rule rule = may_take(turn, {1, input.op});
     if (rule == Rule::none && channel.proposals.size() >= kMaxProposals) rule = Rule::queue_full;
@@ -101,7 +101,7 @@ void follower_local_op(const Turn& turn, const LocalOp& input) {
     // Numbers begin at the time, so that a restarted follower never reuses one for another op.
     const std::uint64_t floor = std::max(channel.tip.proposals_done + 1, turn.context.now_ms << 20);
     channel.next_proposal = std::max(channel.next_proposal, channel.next_proposal == 0 ? floor : channel.tip.proposals_done + 1);
-    channel.proposals.push_back({channel.next_proposal++, input.op, input.local_id, false});
+    channel.proposals.push_back({channel.next_proposal++, std::move(input.op), input.local_id, false});
 }
 
 void follower_refuse(const Turn& turn, const Refuse& message) {
@@ -119,7 +119,7 @@ void follower_refuse(const Turn& turn, const Refuse& message) {
     turn.emit(OpRefused{refused.local_id, message.rule == Rule::none ? Rule::terms_unacceptable : message.rule});
 }
 
-void follower_update(const Turn& turn, const Update& update, const std::vector<Rule>& verdicts) {
+void follower_update(const Turn& turn, Update update, const std::vector<Rule>& verdicts) {
     Channel& channel = turn.channel;
     if (update.version <= channel.agreed.state.version) return;                      // sent again
     if (channel.rejected_from != 0 && update.base >= channel.rejected_from) return;  // built on what we refused
@@ -129,10 +129,10 @@ void follower_update(const Turn& turn, const Update& update, const std::vector<R
     if (update.base != channel.tip.version) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::base_unknown);
     if (channel.pending.size() >= kWindow) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::window_full);
     PendingUpdate pending;
-    pending.update = update;
+    pending.update = std::move(update);
     pending.after = channel.tip;
     const Fault fault = apply_update(turn, pending, verdicts);
-    if (fault.rule != Rule::none) return reject(turn, update.version, fault.op, fault.rule);
+    if (fault.rule != Rule::none) return reject(turn, pending.update.version, fault.op, fault.rule);
     channel.rejected_from = 0;
     channel.tip = pending.after;
     channel.pending.push_back(std::move(pending));

@@ -7,6 +7,8 @@ namespace {
 
 /// Room for the ops of one update within a frame (spec 6.1), with what surrounds them.
 constexpr std::size_t kMaxUpdateBytes = kMaxFrame - 4096;
+/// More than any op takes on the wire: terms are the longest.
+constexpr std::size_t kMaxOpBytes = 8192;
 
 /// Something refused that the follower could still sign.
 bool is_voiding(const Channel& channel) {
@@ -58,11 +60,11 @@ I256 at_risk16(const Channel& channel, const Op& op) {
     return {};
 }
 
+bool adds_doubt(const Op& op) { return std::holds_alternative<TradeOp>(op) || std::holds_alternative<SwapOp>(op); }
+
 I256 in_doubt16(const Channel& channel) {
     I256 sum;
-    for (const PendingUpdate& pending : channel.pending) {
-        for (const OpEntry& entry : pending.update.ops) sum = sum + at_risk16(channel, entry.op);
-    }
+    for (const PendingUpdate& pending : channel.pending) sum = sum + pending.at_risk16;
     return sum;
 }
 
@@ -85,11 +87,8 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
     Channel& channel = turn.channel;
     const OpScope scope{turn.context, channel, pending.update.timestamp_ms};
     I256 in_doubt = in_doubt16(channel);
-    std::size_t bytes = 0;
-    while (!channel.queue.empty() && pending.update.ops.size() < kMaxOpsPerUpdate) {
-        Writer size;
-        wire_write(size, channel.queue.front().entry);
-        if (bytes + size.bytes().size() > kMaxUpdateBytes) break;
+    OpList::Builder ops;
+    while (!channel.queue.empty() && ops.size() < kMaxOpsPerUpdate && ops.bytes() <= kMaxUpdateBytes - kMaxOpBytes) {
         QueuedOp queued = std::move(channel.queue.front());
         channel.queue.pop_front();
         Rule rule = turn.context.locked ? may_take(turn, queued.entry) : Rule::none;  // it waited while the wallet was locked
@@ -99,11 +98,15 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
             refuse(turn, queued, rule);
             continue;
         }
-        in_doubt = in_doubt + at_risk16(channel, queued.entry.op);
-        bytes += size.bytes().size();
-        pending.update.ops.push_back(std::move(queued.entry));
+        if (adds_doubt(queued.entry.op)) {
+            const I256 more = at_risk16(channel, queued.entry.op);
+            pending.at_risk16 = pending.at_risk16 + more;
+            in_doubt = in_doubt + more;
+        }
+        ops.push_back(std::move(queued.entry));
         pending.local_ids.push_back(queued.local_id);
     }
+    pending.update.ops = std::move(ops).finish();
 }
 
 PendingUpdate next_update(const Turn& turn) {
@@ -120,22 +123,30 @@ PendingUpdate next_update(const Turn& turn) {
 
 }  // namespace
 
-void leader_local_op(const Turn& turn, const LocalOp& input) {
-    QueuedOp queued{{0, input.op}, input.local_id};
+I256 at_risk16(const Channel& channel, const OpList& ops) {
+    I256 sum;
+    for (const OpEntry& entry : ops) {
+        if (adds_doubt(entry.op)) sum = sum + at_risk16(channel, entry.op);
+    }
+    return sum;
+}
+
+void leader_local_op(const Turn& turn, LocalOp input) {
+    QueuedOp queued{{0, std::move(input.op)}, input.local_id};
     Rule rule = may_take(turn, queued.entry);
     if (rule == Rule::none && turn.channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
     turn.channel.queue.push_back(std::move(queued));
 }
 
-void leader_propose(const Turn& turn, const Propose& propose, const std::vector<Rule>& verdicts) {
+void leader_propose(const Turn& turn, Propose propose, const std::vector<Rule>& verdicts) {
     Channel& channel = turn.channel;
     std::uint64_t number = propose.first;
     for (std::size_t i = 0; i < propose.ops.size(); ++i, ++number) {
         if (number == 0 || number < propose.first) return turn.fault(Rule::proposal_out_of_order);
         if (number <= channel.last_proposal_seen || number <= channel.tip.proposals_done) continue;  // seen: sent again after a reconnection
         channel.last_proposal_seen = number;
-        QueuedOp queued{{number, propose.ops[i]}, 0};
+        QueuedOp queued{{number, std::move(propose.ops[i])}, 0};
         Rule rule = may_take(turn, queued.entry);
         if (rule == Rule::none && i < verdicts.size()) rule = verdicts[i];
         if (rule == Rule::none && channel.queue.size() >= kMaxQueuedOps) rule = Rule::queue_full;
@@ -180,9 +191,8 @@ void leader_signed(const Turn& turn, const StateSigned& input) {
     pending.update.signature = input.signature;
     turn.emit(PersistUpdate{pending.update, false, wire_encode(pending.after)});
     turn.send(pending.update);
-    for (const LocalId id : pending.local_ids) {
-        if (id != 0) turn.emit(OpAccepted{id, input.version});
-    }
+    if (std::any_of(pending.local_ids.begin(), pending.local_ids.end(), [](LocalId id) { return id != 0; }))
+        turn.emit(OpsAccepted{input.version, pending.local_ids});
 }
 
 void leader_ack(const Turn& turn, std::uint64_t version, const Signature& signature) {

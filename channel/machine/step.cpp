@@ -53,19 +53,19 @@ bool signed_by_peer(const Channel& channel, const Digest& digest, const Signatur
 
 namespace {
 
-void on_message(const Turn& turn, const FromPeer& input) {
+void on_message(const Turn& turn, FromPeer& input) {
     const bool leader = turn.channel.is_leader();
     std::visit(
-        [&](const auto& message) {
+        [&](auto& message) {
             using M = std::decay_t<decltype(message)>;
             if constexpr (std::is_same_v<M, Propose>) {
-                leader ? leader_propose(turn, message, input.verdicts) : turn.fault(Rule::not_leader);
+                leader ? leader_propose(turn, std::move(message), input.verdicts) : turn.fault(Rule::not_leader);
             } else if constexpr (std::is_same_v<M, Ack>) {
                 leader ? leader_ack(turn, message.version, message.signature) : turn.fault(Rule::not_leader);
             } else if constexpr (std::is_same_v<M, Reject>) {
                 leader ? leader_reject(turn, message) : turn.fault(Rule::not_leader);
             } else if constexpr (std::is_same_v<M, Update>) {
-                leader ? turn.fault(Rule::not_follower) : follower_update(turn, message, input.verdicts);
+                leader ? turn.fault(Rule::not_follower) : follower_update(turn, std::move(message), input.verdicts);
             } else if constexpr (std::is_same_v<M, Refuse>) {
                 leader ? turn.fault(Rule::not_follower) : follower_refuse(turn, message);
             } else if constexpr (std::is_same_v<M, Reestablish>) {
@@ -92,11 +92,18 @@ void on_funds(const Turn& turn, Amount& seen, Amount total) {
     tell_funds(turn);
 }
 
-void on_input(const Turn& turn, const LocalOp& input) {
+void on_input(const Turn& turn, LocalOp& input) {
     if (turn.channel.status == Status::recovering && std::holds_alternative<CloseOp>(input.op)) return close_recovering(turn, input);
-    turn.channel.is_leader() ? leader_local_op(turn, input) : follower_local_op(turn, input);
+    turn.channel.is_leader() ? leader_local_op(turn, std::move(input)) : follower_local_op(turn, std::move(input));
 }
-void on_input(const Turn& turn, const FromPeer& input) { on_message(turn, input); }
+void on_input(const Turn& turn, LocalOps& input) {
+    LocalId id = input.first;
+    for (Op& op : input.ops) {
+        LocalOp one{id++, std::move(op)};
+        on_input(turn, one);
+    }
+}
+void on_input(const Turn& turn, FromPeer& input) { on_message(turn, input); }
 void on_input(const Turn& turn, const Flush&) { turn.channel.is_leader() ? leader_flush(turn) : follower_flush(turn); }
 void on_input(const Turn& turn, const StateSigned& input) {
     turn.channel.is_leader() ? leader_signed(turn, input) : follower_signed(turn, input);
@@ -145,9 +152,9 @@ void check_invariants(const Channel& channel) {
 
 }  // namespace
 
-void step(const Context& context, Channel& channel, const Input& input, Effects& effects) {
+void step(const Context& context, Channel& channel, Input input, Effects& effects) {
     const Turn turn{context, channel, effects};
-    std::visit([&](const auto& i) { on_input(turn, i); }, input);
+    std::visit([&](auto& i) { on_input(turn, i); }, input);
     check_invariants(channel);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel/codec/shared_list.h"
 #include "channel/messages/risk_terms.h"
 
 /// Operations: the changes to a state (spec 4). Amounts and quantities are signed from A's side (spec 1.2).
@@ -143,5 +144,8 @@ struct OpEntry {
     [[nodiscard]] Party origin() const { return proposal == 0 ? Party::A : Party::B; }
     bool operator==(const OpEntry&) const = default;
 };
+
+/// The ops of one update.
+using OpList = SharedList<OpEntry, kMaxOpsPerUpdate>;
 
 }  // namespace hedgerow::channel

@@ -116,7 +116,7 @@ struct Update {
     std::uint64_t version = 0;
     std::uint64_t base = 0;
     std::uint64_t timestamp_ms = 0;
-    List<OpEntry, kMaxOpsPerUpdate> ops;
+    OpList ops;
     std::optional<Signature> signature;  ///< of the leader; due on the last of a burst
     static constexpr auto fields() {
         return std::make_tuple(field("channel", &Update::channel), field("version", &Update::version), field("base", &Update::base),

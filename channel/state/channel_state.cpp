@@ -19,10 +19,12 @@ struct FundingPart {
 
 template <typename Entries>
 Hash hash_of_digests(const Entries& entries) {
-    Bytes words;
-    words.reserve(32 * entries.size());
-    for (const auto& entry : entries) append(words, entry.digest.view());
-    return keccak256(words);
+    return entries.hashed([](const auto& elements) {
+        Bytes words;
+        words.reserve(32 * elements.size());
+        for (const auto& entry : elements) append(words, entry.digest().view());
+        return keccak256(words);
+    });
 }
 
 bool positions_in_limits(const ChannelState& state) {
@@ -53,26 +55,27 @@ Rule check_limits(const ChannelState& state, const Terms& terms) {
 
 }  // namespace
 
-PositionEntry* ChannelState::find_position(const Feed& instrument) {
+const PositionEntry* ChannelState::find_position(const Feed& instrument) const {
     const auto it = std::find_if(positions.begin(), positions.end(), [&](const auto& e) { return e.position.instrument == instrument; });
     return it == positions.end() ? nullptr : &*it;
 }
 
-const PositionEntry* ChannelState::find_position(const Feed& instrument) const {
-    return const_cast<ChannelState*>(this)->find_position(instrument);  // NOLINT: the search itself changes nothing
-}
-
-LockEntry* ChannelState::find_lock(const LockHash& hash) {
+const LockEntry* ChannelState::find_lock(const LockHash& hash) const {
     const auto it = std::find_if(locks.begin(), locks.end(), [&](const auto& e) { return e.lock.hash == hash; });
     return it == locks.end() ? nullptr : &*it;
+}
+
+PositionEntry* ChannelState::edit_position(const Feed& instrument) {
+    const PositionEntry* found = find_position(instrument);
+    if (found == nullptr) return nullptr;
+    const auto index = static_cast<std::size_t>(found - positions.data());  // before edit(), which may move them
+    return &positions.edit()[index];
 }
 
 void ChannelState::refresh_derived() {
     risk_hash = keccak256(wire_encode(risk));
     locked = {};
-    for (PositionEntry& entry : positions) entry.refresh();
-    for (LockEntry& entry : locks) {
-        entry.refresh();
+    for (const LockEntry& entry : locks) {
         const Party payer = entry.lock.amount.sign() > 0 ? Party::A : Party::B;
         locked_by(payer, entry.lock.asset) += entry.lock.amount.abs();
     }

@@ -1,9 +1,26 @@
 #pragma once
 
+#include "channel/codec/cow_list.h"
 #include "channel/messages/ops.h"
 #include "channel/messages/peer.h"
 
 namespace hedgerow::channel {
+
+/// A struct's EIP-712 hash, computed when it is first asked for.
+class KnownDigest {
+  public:
+    template <typename T>
+    [[nodiscard]] const Hash& of(const T& object) const {
+        if (!m_known) m_digest = hash_struct(object);
+        m_known = true;
+        return m_digest;
+    }
+    void forget() { m_known = false; }
+
+  private:
+    mutable Hash m_digest;
+    mutable bool m_known = false;
+};
 
 /// A position and what the chain need not read of it (spec 4.8): how funding stands. The digest of the EIP-712 Position is
 /// kept beside it so that an unchanged position costs nothing at the next signature.
@@ -16,19 +33,30 @@ struct PositionEntry {
         return std::make_tuple(field("position", &PositionEntry::position), field("fundedUntil", &PositionEntry::funded_until_ms),
                                field("fundingIndex", &PositionEntry::funding_index), field("fundingRate", &PositionEntry::funding_rate_e12));
     }
-    Hash digest;
 
-    void refresh() { digest = hash_struct(position); }
-    bool operator==(const PositionEntry&) const = default;
+    /// Of the EIP-712 Position.
+    [[nodiscard]] const Hash& digest() const { return m_digest.of(position); }
+    /// Behind every change of `position`.
+    void changed() { m_digest.forget(); }
+    bool operator==(const PositionEntry& other) const {
+        return position == other.position && funded_until_ms == other.funded_until_ms && funding_index == other.funding_index &&
+               funding_rate_e12 == other.funding_rate_e12;
+    }
+
+  private:
+    KnownDigest m_digest;
 };
 
 struct LockEntry {
     Lock lock;
     static constexpr auto fields() { return std::make_tuple(field("lock", &LockEntry::lock)); }
-    Hash digest;
 
-    void refresh() { digest = hash_struct(lock); }
-    bool operator==(const LockEntry&) const = default;
+    /// Of the EIP-712 Lock.
+    [[nodiscard]] const Hash& digest() const { return m_digest.of(lock); }
+    bool operator==(const LockEntry& other) const { return lock == other.lock; }
+
+  private:
+    KnownDigest m_digest;
 };
 
 /// The right of one party to take a cumulative total of an asset out on chain (spec 4.6).
@@ -46,8 +74,8 @@ struct ChannelState {
     std::uint64_t proposals_done = 0;  ///< highest follower proposal that an update held
     List<Amount, kMaxAssets> net;
     List<Price, kMaxAssets> asset_marks;
-    List<PositionEntry, kMaxPositions> positions;
-    List<LockEntry, kMaxLocks> locks;
+    CowList<PositionEntry, kMaxPositions> positions;
+    CowList<LockEntry, kMaxLocks> locks;
     RiskTerms risk;
     Usd16 residue;  ///< what rounding has kept back from net so far, seen from A: nothing leaks (spec 4.7)
     List<Authorisation, kMaxAssets> authorised_a;
@@ -70,9 +98,10 @@ struct ChannelState {
     [[nodiscard]] const List<Authorisation, kMaxAssets>& authorised(Party p) const { return p == Party::A ? authorised_a : authorised_b; }
     [[nodiscard]] Amount& locked_by(Party payer, std::size_t asset) { return locked[static_cast<std::size_t>(payer)][asset]; }
     [[nodiscard]] Amount locked_by(Party payer, std::size_t asset) const { return locked[static_cast<std::size_t>(payer)][asset]; }
-    [[nodiscard]] PositionEntry* find_position(const Feed& instrument);
     [[nodiscard]] const PositionEntry* find_position(const Feed& instrument) const;
-    [[nodiscard]] LockEntry* find_lock(const LockHash& hash);
+    [[nodiscard]] const LockEntry* find_lock(const LockHash& hash) const;
+    /// The same, to be changed at once.
+    [[nodiscard]] PositionEntry* edit_position(const Feed& instrument);
     void refresh_derived();
     bool operator==(const ChannelState&) const = default;
 };

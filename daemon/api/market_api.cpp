@@ -139,7 +139,10 @@ void publish(const ApiContext& context, const Json& params, const rpc::Reply& re
     const auto published = context.market.publish(read_optional_channel(params), read_feed(params.at("instrument"), "instrument"), bid, ask,
                                                   read_quantity(params.at("size"), "size"), params.at("validMs").get<std::uint64_t>());
     if (!published) return reply.error(published.error());
-    reply.result({{"quoteId", quote_id_json(published->first)}, {"expires", published->second}});
+    Json out{{"quoteId", quote_id_json(published->ask ? *published->ask : *published->bid)}, {"expires", published->expires_ms}};
+    if (published->bid) out["bidQuoteId"] = quote_id_json(*published->bid);
+    if (published->ask) out["askQuoteId"] = quote_id_json(*published->ask);
+    reply.result(std::move(out));
 }
 
 Json positions_json(const ApiContext& context, const Json& params) {

@@ -15,6 +15,7 @@ class Hooks final : public MarketHooks {
         return verdicts;
     }
     [[nodiscard]] const channel::OwnPrices* prices() const override { return m_market.prices(); }
+    void on_signed(const channel::Channel& channel, const channel::OpsAgreed& ops) override { m_market.on_signed(channel, ops); }
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override {
         m_market.on_agreed(channel, op);
         m_payments.on_agreed(channel, op);

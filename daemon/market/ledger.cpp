@@ -38,96 +38,90 @@ PositionBook book_after(const PositionBook& before, Quantity change, Price price
     return after;
 }
 
-void put(Database& db, const TradeRecord& r, const PositionBook& after) {
-    const auto realised = after.realised16.to_be();
-    db.run("INSERT OR IGNORE INTO trades (channel, version, op, time_ms, kind, instrument, quantity, price, fee, position_after, "
-           "average_price, realised16) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-           r.channel, r.version, static_cast<std::int64_t>(r.index), r.time_ms, r.kind,
-           r.instrument.is_zero() ? std::string() : feed_name(r.instrument), r.quantity, r.price, r.fee, after.quantity, after.average,
-           ByteView(realised));
-}
-
-constexpr std::size_t kHistoryPage = 1'000;
-
-}  // namespace
-
-std::optional<Ledger::Fill> Ledger::fill_of(const Channel& channel, const OpEntry& entry, std::uint64_t version, std::uint16_t index,
-                                            std::uint64_t time_ms) {
+/// What an op fills, seen from us, but for an expiry's quantity; nothing for ops that fill nothing.
+std::optional<TradeRecord> fill_of(const Channel& channel, const OpEntry& entry) {
     const auto ours = [&](auto value) { return channel.me == Party::A ? value : -value; };
-    Fill fill;
-    fill.record.channel = channel.id;
-    fill.record.version = version;
-    fill.record.index = index;
-    fill.record.time_ms = time_ms;
+    TradeRecord out;
     if (const auto* trade = std::get_if<TradeOp>(&entry.op)) {
-        fill.record.kind = "trade";
-        fill.record.instrument = trade->instrument;
-        fill.record.quantity = ours(trade->quantity);
-        fill.record.price = trade->price;
-        fill.record.fee = ours(trade->fee);
+        out.kind = "trade";
+        out.instrument = trade->instrument;
+        out.quantity = ours(trade->quantity);
+        out.price = trade->price;
+        out.fee = ours(trade->fee);
     } else if (const auto* liquidate = std::get_if<LiquidateOp>(&entry.op)) {
-        fill.record.kind = "liquidation";
-        fill.record.instrument = liquidate->instrument;
-        fill.record.quantity = ours(liquidate->quantity);
-        fill.record.price = liquidate->price;
+        out.kind = "liquidation";
+        out.instrument = liquidate->instrument;
+        out.quantity = ours(liquidate->quantity);
+        out.price = liquidate->price;
     } else if (const auto* expire = std::get_if<ExpireOp>(&entry.op)) {
-        const auto definition = parse_instrument(feed_name(expire->instrument));
-        const auto held = m_positions.find({channel.id, expire->instrument});
-        if (!definition || held == m_positions.end() || held->second.quantity.is_zero()) return std::nullopt;
-        fill.record.kind = "expiry";
-        fill.record.instrument = expire->instrument;
-        fill.record.quantity = -held->second.quantity;
-        fill.record.price = payoff(definition->kind, definition->strike, expire->price);
+        out.kind = "expiry";
+        out.instrument = expire->instrument;
     } else {
         return std::nullopt;
     }
-    const PositionBook& before = m_positions[{channel.id, fill.record.instrument}];
-    fill.after = book_after(before, fill.record.quantity, fill.record.price);
-    return fill;
+    return out;
 }
 
-void Ledger::load(const Channel& channel) {
-    Query rows = m_node.reader().query("SELECT version, op, instrument, position_after, average_price, realised16 FROM trades WHERE channel = ? "
-                                       "ORDER BY version, op",
-                                       channel.id);
+void put_book(Database& db, const ChannelId& id, const Feed& instrument, const PositionBook& book) {
+    const auto realised = book.realised16.to_be();
+    db.run("INSERT INTO books (channel, instrument, quantity, average_price, realised16) VALUES (?, ?, ?, ?, ?) ON CONFLICT (channel, instrument) "
+           "DO UPDATE SET quantity = excluded.quantity, average_price = excluded.average_price, realised16 = excluded.realised16",
+           id, feed_name(instrument), book.quantity, book.average, ByteView(realised));
+}
+
+/// What an expiry closed: all that was held, at the payoff.
+struct Expired {
+    std::uint16_t index = 0;
+    Quantity quantity;
+    Price price;
+};
+
+}  // namespace
+
+void Ledger::load() {
+    Query rows = m_node.reader().query("SELECT channel, instrument, quantity, average_price, realised16 FROM books");
     while (rows.step()) {
-        m_newest[channel.id] = {rows.uint64(0), static_cast<std::uint16_t>(rows.int64(1))};
-        const auto instrument = feed_from_name(rows.text(2));
-        const Bytes realised = rows.blob(5);
+        const auto instrument = feed_from_name(rows.text(1));
+        const Bytes realised = rows.blob(4);
         if (!instrument || realised.size() != 32) continue;
-        PositionBook& book = m_positions[{channel.id, *instrument}];
-        book.quantity = rows.number<Quantity>(3);
-        book.average = rows.number<Price>(4);
+        PositionBook& book = m_positions[{rows.fixed<ChannelId>(0), *instrument}];
+        book.quantity = rows.number<Quantity>(2);
+        book.average = rows.number<Price>(3);
         book.realised16 = I256::from_be(std::span<const std::uint8_t, 32>(realised.data(), 32));
     }
-    std::vector<HistoryItem> missed;
-    const auto newest = m_newest[channel.id];
-    for (HistoryCursor cursor;;) {
-        const auto page = m_node.history(channel.id, cursor, kHistoryPage);
-        if (!page) break;
-        for (const HistoryItem& item : *page) {
-            cursor = {item.version, item.index};
-            if (std::pair(item.version, item.index) <= newest) break;
-            if (item.agreed && item.version <= channel.agreed.state.version) missed.push_back(item);
+}
+
+void Ledger::on_signed(const Channel& channel, const OpsAgreed& ops) {
+    std::map<Feed, PositionBook*> touched;
+    std::pair<Feed, PositionBook*> last;  // mostly the same instrument again
+    std::vector<Expired> expired;
+    for (std::size_t i = 0; i < ops.ops.size(); ++i) {
+        auto fill = fill_of(channel, ops.ops[i]);
+        if (!fill) continue;
+        if (last.second == nullptr || last.first != fill->instrument) {
+            last = {fill->instrument, &m_positions[{channel.id, fill->instrument}]};
+            touched.insert(last);
         }
-        if (page->size() < kHistoryPage || std::pair(cursor.version, cursor.index) <= newest) break;
+        PositionBook& book = *last.second;
+        if (const auto* expire = std::get_if<ExpireOp>(&ops.ops[i].op)) {
+            const auto definition = parse_instrument(feed_name(expire->instrument));
+            if (!definition || book.quantity.is_zero()) continue;
+            fill->quantity = -book.quantity;
+            fill->price = payoff(definition->kind, definition->strike, expire->price);
+            expired.push_back({static_cast<std::uint16_t>(i), fill->quantity, fill->price});
+        }
+        book = book_after(book, fill->quantity, fill->price);
     }
-    for (auto it = missed.rbegin(); it != missed.rend(); ++it) {
-        const auto fill = fill_of(channel, it->entry, it->version, it->index, it->timestamp_ms);
-        if (fill) store(*fill);
-    }
-}
-
-void Ledger::on_agreed(const Channel& channel, const OpAgreed& op) {
-    if (std::pair(op.version, op.index) <= m_newest[channel.id]) return;  // taken up from history already
-    const auto fill = fill_of(channel, op.entry, op.version, op.index, op.timestamp_ms);
-    if (fill) store(*fill);
-}
-
-void Ledger::store(const Fill& fill) {
-    m_positions[{fill.record.channel, fill.record.instrument}] = fill.after;
-    m_newest[fill.record.channel] = {fill.record.version, fill.record.index};
-    m_node.persist([fill](Database& db) { put(db, fill.record, fill.after); });
+    if (touched.empty()) return;
+    std::vector<std::pair<Feed, PositionBook>> books;
+    for (const auto& [instrument, book] : touched) books.emplace_back(instrument, *book);
+    m_node.persist([id = channel.id, version = ops.version, time_ms = ops.timestamp_ms, books = std::move(books), expired = std::move(expired)](Database& db) {
+        db.run("INSERT OR REPLACE INTO fills (channel, version, time_ms) VALUES (?, ?, ?)", id, version, time_ms);
+        for (const auto& [instrument, book] : books) put_book(db, id, instrument, book);
+        for (const Expired& e : expired)
+            db.run("INSERT OR REPLACE INTO expiries (channel, version, op, quantity, price) VALUES (?, ?, ?, ?, ?)", id, version,
+                   static_cast<std::int64_t>(e.index), e.quantity, e.price);
+    });
 }
 
 const PositionBook* Ledger::find(const ChannelId& id, const Feed& instrument) const {
@@ -135,26 +129,41 @@ const PositionBook* Ledger::find(const ChannelId& id, const Feed& instrument) co
     return it == m_positions.end() ? nullptr : &it->second;
 }
 
+/// The fills of one update with an index below `below`, newest first.
+void Ledger::add_fills(const Channel& channel, std::uint64_t version, std::uint64_t time_ms, const OpList& ops, std::uint16_t below,
+                       std::size_t limit, std::vector<TradeRecord>& out) {
+    for (std::size_t i = std::min<std::size_t>(ops.size(), below); i-- > 0 && out.size() < limit;) {
+        auto fill = fill_of(channel, ops[i]);
+        if (!fill) continue;
+        fill->channel = channel.id;
+        fill->version = version;
+        fill->index = static_cast<std::uint16_t>(i);
+        fill->time_ms = time_ms;
+        if (std::holds_alternative<ExpireOp>(ops[i].op)) {
+            Query row = m_node.reader().query("SELECT quantity, price FROM expiries WHERE channel = ? AND version = ? AND op = ?", channel.id, version,
+                                              static_cast<std::int64_t>(i));
+            if (!row.step()) continue;  // nothing was held
+            fill->quantity = row.number<Quantity>(0);
+            fill->price = row.number<Price>(1);
+        }
+        out.push_back(std::move(*fill));
+    }
+}
+
 std::vector<TradeRecord> Ledger::trades(const std::optional<ChannelId>& id, const Cursor& before, std::size_t limit) {
-    const std::string columns = "SELECT channel, version, op, time_ms, kind, instrument, quantity, price, fee FROM trades WHERE ";
-    const std::string order =
-        "(time_ms, version, op) < (?, ?, ?) ORDER BY time_ms DESC, version DESC, op DESC LIMIT ?";
-    const auto index = static_cast<std::int64_t>(before.index);
-    Query rows = id ? m_node.reader().query(columns + "channel = ? AND " + order, *id, before.time_ms, before.version, index, limit)
-                    : m_node.reader().query(columns + order, before.time_ms, before.version, index, limit);
+    const std::string columns =
+        "SELECT f.channel, f.version, f.time_ms, u.body FROM fills f JOIN updates u ON u.channel = f.channel AND u.version = f.version WHERE ";
+    const std::string order = "(f.time_ms, f.version) <= (?, ?) ORDER BY f.time_ms DESC, f.version DESC";
+    Query rows = id ? m_node.reader().query(columns + "f.channel = ? AND " + order, *id, before.time_ms, before.version)
+                    : m_node.reader().query(columns + order, before.time_ms, before.version);
     std::vector<TradeRecord> out;
-    while (rows.step()) {
-        TradeRecord r;
-        r.channel = rows.fixed<ChannelId>(0);
-        r.version = rows.uint64(1);
-        r.index = static_cast<std::uint16_t>(rows.int64(2));
-        r.time_ms = rows.uint64(3);
-        r.kind = rows.text(4);
-        r.instrument = feed_from_name(rows.text(5)).value_or(Feed{});
-        r.quantity = rows.number<Quantity>(6);
-        r.price = rows.number<Price>(7);
-        r.fee = rows.number<Amount>(8);
-        out.push_back(std::move(r));
+    while (out.size() < limit && rows.step()) {
+        const Channel* channel = m_node.find(rows.fixed<ChannelId>(0));
+        const auto update = wire_decode<Update>(rows.blob_view(3));
+        if (channel == nullptr || !update) continue;
+        const std::uint64_t version = rows.uint64(1), time_ms = rows.uint64(2);
+        const bool at_cursor = time_ms == before.time_ms && version == before.version;
+        add_fills(*channel, version, time_ms, update->ops, at_cursor ? before.index : 0xffff, limit, out);
     }
     return out;
 }

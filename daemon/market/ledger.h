@@ -9,15 +9,14 @@ namespace hedgerow::daemon {
 
 class Node;
 
-/// Fills and entry prices, seen from this node. What is stored is derived from agreed ops, so after a crash the part that had not been
-/// written is taken from the channel's history again.
+/// Fills and entry prices, seen from this node: stored with the update that holds them.
 class Ledger {
   public:
     explicit Ledger(Node& node) : m_node(node) {}
 
-    /// Reads a channel's stored fills and takes up later ones from its history.
-    void load(const channel::Channel& channel);
-    void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op);
+    /// Reads every position's entry price.
+    void load();
+    void on_signed(const channel::Channel& channel, const channel::OpsAgreed& ops);
 
     [[nodiscard]] const PositionBook* find(const channel::ChannelId& id, const channel::Feed& instrument) const;
     /// Newest first, at most `limit`, before `before` (time, version, op of the last one seen).
@@ -29,18 +28,11 @@ class Ledger {
     [[nodiscard]] std::vector<TradeRecord> trades(const std::optional<channel::ChannelId>& id, const Cursor& before, std::size_t limit);
 
   private:
-    struct Fill {
-        TradeRecord record;
-        PositionBook after;
-    };
-    /// The fill that an op is to us, with the position after it; nothing for ops that are none.
-    [[nodiscard]] std::optional<Fill> fill_of(const channel::Channel& channel, const channel::OpEntry& entry, std::uint64_t version,
-                                              std::uint16_t index, std::uint64_t time_ms);
-    void store(const Fill& fill);
+    void add_fills(const channel::Channel& channel, std::uint64_t version, std::uint64_t time_ms, const channel::OpList& ops, std::uint16_t below,
+                   std::size_t limit, std::vector<TradeRecord>& out);
 
     Node& m_node;
     std::map<std::pair<channel::ChannelId, channel::Feed>, PositionBook> m_positions;
-    std::map<channel::ChannelId, std::pair<std::uint64_t, std::uint16_t>> m_newest;  ///< (version, op) of the last fill taken up
 };
 
 }  // namespace hedgerow::daemon

@@ -55,7 +55,7 @@ Market::Market(Node& node, PriceBook& prices, Registry registry, MarketOptions o
       m_fresh(prices, [&node] { return node.now_ms(); }),
       m_ledger(node),
       m_risk(node, m_options, m_fresh) {
-    for (const Channel* channel : m_node.channels()) m_ledger.load(*channel);
+    m_ledger.load();
 }
 
 QuoteId Market::fresh_id() const {
@@ -230,8 +230,8 @@ void Market::on_request(const Channel& channel, const QuoteRequest& request) {
     m_node.send_to_peer(channel.id, Quote{channel.id, request.request, *op, expires});
 }
 
-Result<std::pair<QuoteId, std::uint64_t>> Market::publish(const std::optional<ChannelId>& id, const Feed& instrument, std::optional<Price> bid,
-                                                          std::optional<Price> ask, Quantity size, std::uint64_t valid_ms) {
+Result<Published> Market::publish(const std::optional<ChannelId>& id, const Feed& instrument, std::optional<Price> bid, std::optional<Price> ask,
+                                  Quantity size, std::uint64_t valid_ms) {
     const Instrument* row = m_registry.find(instrument);
     if (row == nullptr) return Unexpected{fault(Rule::instrument_unknown)};
     if (m_node.halted()) return Unexpected{fault(Rule::node_halted)};
@@ -242,7 +242,7 @@ Result<std::pair<QuoteId, std::uint64_t>> Market::publish(const std::optional<Ch
     }
     if (bid && ask && *bid >= *ask) return Unexpected{fault(Rule::price_out_of_range)};
     const std::uint64_t expires = m_node.now_ms() + valid_ms;
-    std::optional<QuoteId> last;
+    std::optional<Published> last;
     for (const Channel* channel : m_node.channels()) {
         if ((id && channel->id != *id) || !channel->connected || channel->status != Status::open) continue;
         auto& ids = m_streams[{channel->id, instrument}];
@@ -261,10 +261,10 @@ Result<std::pair<QuoteId, std::uint64_t>> Market::publish(const std::optional<Ch
         if (bid && !size.is_zero()) offer(quote.bid_id, *bid, false);
         if (ask && !size.is_zero()) offer(quote.ask_id, *ask, true);
         m_node.send_to_peer(channel->id, quote);
-        last = ask ? quote.ask_id : quote.bid_id;
+        last = {bid ? std::optional(quote.bid_id) : std::nullopt, ask ? std::optional(quote.ask_id) : std::nullopt, expires};
     }
     if (!last) return Unexpected{fault(id ? Rule::channel_unknown : Rule::peer_disconnected)};
-    return std::pair(*last, expires);
+    return *last;
 }
 
 void Market::on_stream(const Channel& channel, const StreamQuote& quote) {
@@ -340,16 +340,22 @@ std::vector<Rule> Market::judge(const Channel& channel, std::span<const OpEntry>
 // --- events ---------------------------------------------------------------------------------------------------------------
 
 void Market::on_agreed(const Channel& channel, const OpAgreed& op) {
-    m_ledger.on_agreed(channel, op);
     m_risk.on_agreed(channel, op);
     if (const QuoteId* id = quote_of(op.entry.op); id != nullptr && op.entry.origin() == channel.me) m_received.erase(*id);
 }
 
-void Market::on_state(const Channel& channel) { m_risk.check(channel, m_node.now_ms()); }
-void Market::on_funds(const Channel& channel) { m_risk.check(channel, m_node.now_ms()); }
+void Market::watch(const Channel& channel) {
+    const bool exposed = channel.status != Status::closed && !(channel.tip.positions.empty() && channel.agreed.state.positions.empty());
+    if (exposed)
+        m_exposed.insert(channel.id);
+    else
+        m_exposed.erase(channel.id);
+    m_risk.check(channel, m_node.now_ms());
+}
 
 /// Quotes do not outlive the connection: what was accepted and not yet signed is proposed again, and must then be asked for again.
 void Market::on_status(const Channel& channel) {
+    watch(channel);
     if (channel.connected && channel.status == Status::open) return;
     m_issued.erase_channel(channel.id);
     m_received.erase_channel(channel.id);
@@ -363,7 +369,13 @@ void Market::on_status(const Channel& channel) {
 
 void Market::on_prices() {
     m_fresh.forget();
-    for (const Channel* channel : m_node.channels()) m_risk.check(*channel, m_node.now_ms());
+    if (!m_looked && !m_node.wallet_addresses().empty()) {
+        m_looked = true;
+        for (const Channel* channel : m_node.channels()) watch(*channel);
+    }
+    for (const ChannelId& id : std::vector<ChannelId>(m_exposed.begin(), m_exposed.end())) {
+        if (const Channel* channel = m_node.find(id)) m_risk.check(*channel, m_node.now_ms());
+    }
 }
 
 /// What the maker offers anyone who is connected, around the oracles' price; a feed without a price has no quote.

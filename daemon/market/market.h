@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "daemon/market/fresh_prices.h"
 #include "daemon/market/ledger.h"
@@ -26,10 +27,10 @@ class Market final : public MarketHooks {
     /// A quote that we received, asked for or streamed.
     [[nodiscard]] std::optional<QuoteInfo> received(const channel::QuoteId& id) const;
     void accept(const channel::QuoteId& id, const ClientRef& ref, Answer<std::pair<QuoteInfo, OpDone>> done);
-    /// Streams a two-way quote to the peer of one channel or of all; size zero ends it. Ids of bid and ask, the last channel's.
-    [[nodiscard]] Result<std::pair<channel::QuoteId, std::uint64_t>> publish(const std::optional<channel::ChannelId>& id, const channel::Feed& instrument,
-                                                                             std::optional<channel::Price> bid, std::optional<channel::Price> ask,
-                                                                             channel::Quantity size, std::uint64_t valid_ms);
+    /// Streams a two-way quote to the peer of one channel or of all; size zero ends it.
+    [[nodiscard]] Result<Published> publish(const std::optional<channel::ChannelId>& id, const channel::Feed& instrument,
+                                            std::optional<channel::Price> bid, std::optional<channel::Price> ask, channel::Quantity size,
+                                            std::uint64_t valid_ms);
     [[nodiscard]] MarginInfo margin(const channel::Channel& channel) const;
     [[nodiscard]] Ledger& ledger() { return m_ledger; }
     /// Before run(): how packages of a past second are asked for, for positions that expired.
@@ -39,10 +40,11 @@ class Market final : public MarketHooks {
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel, std::span<const channel::OpEntry> ops,
                                                    std::uint64_t now_ms) override;
     [[nodiscard]] const channel::OwnPrices* prices() const override { return &m_fresh; }
+    void on_signed(const channel::Channel& channel, const channel::OpsAgreed& ops) override { m_ledger.on_signed(channel, ops); }
     void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) override;
-    void on_state(const channel::Channel& channel) override;
+    void on_state(const channel::Channel& channel) override { watch(channel); }
     void on_status(const channel::Channel& channel) override;
-    void on_funds(const channel::Channel& channel) override;
+    void on_funds(const channel::Channel& channel) override { watch(channel); }
     void on_market_message(const channel::Channel& channel, const channel::PeerMessage& message) override;
     void on_tick(std::uint64_t now_ms) override;
     void on_halt(bool halted) override;
@@ -71,6 +73,7 @@ class Market final : public MarketHooks {
     void answer(const channel::QuoteId& request, Result<QuoteInfo> result);
     [[nodiscard]] channel::QuoteId fresh_id() const;
     void stream_quotes(std::uint64_t now_ms);
+    void watch(const channel::Channel& channel);
 
     Node& m_node;
     PriceBook& m_prices;
@@ -84,6 +87,8 @@ class Market final : public MarketHooks {
     std::uint64_t m_streamed_ms = 0;
     Ledger m_ledger;
     RiskMonitor m_risk;
+    std::set<channel::ChannelId> m_exposed;  ///< channels with positions: prices matter to no other
+    bool m_looked = false;                   ///< at the channels that were restored
 };
 
 }  // namespace hedgerow::daemon

@@ -33,6 +33,13 @@ struct QuoteInfo {
     std::uint64_t expires_ms = 0;
 };
 
+/// A two-way quote that was streamed; to several peers, the last one's.
+struct Published {
+    std::optional<channel::QuoteId> bid;
+    std::optional<channel::QuoteId> ask;
+    std::uint64_t expires_ms = 0;
+};
+
 struct SwapAsk {
     std::size_t give_asset = 0;  ///< indices of the channel's assets
     channel::Amount give;        ///< one of the two is zero: asked for

@@ -166,6 +166,8 @@ void RiskMonitor::liquidation_refused(const ChannelId& id, Rule rule) {
 }
 
 void RiskMonitor::on_agreed(const Channel& channel, const OpAgreed& op) {
+    const Op& done = op.entry.op;
+    if (!std::holds_alternative<MarkOp>(done) && !std::holds_alternative<ExpireOp>(done) && !std::holds_alternative<LiquidateOp>(done)) return;
     Watched& watched = m_channels[channel.id];
     if (const auto* mark = std::get_if<MarkOp>(&op.entry.op)) {
         FeedMark& last = watched.marks[mark->feed];

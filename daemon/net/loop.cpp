@@ -254,8 +254,7 @@ void TransportLoop::read_router_message(const RouteId& route, ZmqMessage& messag
     }
     const NodeId peer = known->second;
     // A client may choose its route id, so a route that was one peer's may now be somebody else's.
-    const auto curve = curve_key_of(peer);
-    if (!curve || message.property("User-Id") != channel::to_hex(*curve)) {
+    if (message.property("User-Id") != m_links.at(peer).user_id) {
         close_link(peer, Rule::identity_mismatch, false);
         return refuse_route(route, NodeId(), Rule::identity_mismatch);
     }

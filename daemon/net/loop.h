@@ -36,6 +36,7 @@ class TransportLoop {
         std::uint64_t instance = 0;
         bool outgoing = false;
         RouteId route;                      // incoming only
+        std::string user_id;                // incoming only: the peer's CURVE key, as libzmq names who sent a message
         std::deque<channel::Bytes> frames;  // taken from the hub, not yet sent
         TimeMs last_received_ms = 0;
         TimeMs next_ping_ms = 0;

@@ -140,6 +140,7 @@ void TransportLoop::accept(const NodeId& peer, const Parked& hello) {
     Link link;
     link.instance = hello.instance;
     link.route = hello.route;
+    link.user_id = channel::to_hex(*curve_key_of(peer));  // a greeting was checked against it
     m_routes.insert_or_assign(hello.route, peer);
     ++m_incoming;
     open_link(peer, std::move(link), hello.address);

@@ -214,7 +214,7 @@ Result<Backups::Checked> Backups::check(Backup backup) const {
         if (m_parts.channels->find(restored->id) == nullptr) ++fresh;
         out.channels.push_back({std::move(*restored), one.signer_index, one.record, one.peer_uri});
     }
-    if (m_parts.channels->all().size() + fresh > wallet::SigningPolicy::kMaxChannels)
+    if (m_parts.channels->count() + fresh > wallet::SigningPolicy::kMaxChannels)
         return Unexpected{rpc::from_node_error(NodeError::limit_exceeded)};
     out.backup = std::move(backup);
     return out;

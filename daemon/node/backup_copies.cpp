@@ -37,6 +37,7 @@ void BackupCopies::restore(bool fetch) {
 void BackupCopies::add_holders(const Channel& channel, Copy& copy) {
     copy.holders.try_emplace(channel.peer);
     for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) copy.holders.try_emplace(tower);
+    m_due.insert(channel.id);
 }
 
 void BackupCopies::head_stored(const Channel& channel) {
@@ -44,6 +45,7 @@ void BackupCopies::head_stored(const Channel& channel) {
     if (copy.over) return;
     add_holders(channel, copy);
     for (auto& [id, holder] : copy.holders) holder.dirty = true;
+    m_due.insert(channel.id);
 }
 
 void BackupCopies::on_ready(const NodeId& peer) {
@@ -64,9 +66,14 @@ void BackupCopies::on_lost(const NodeId& peer) {
 
 void BackupCopies::tick() {
     std::size_t sent = 0;
-    for (const Channel* channel : m_parts.channels->all()) {
-        const auto it = m_copies.find(channel->id);
-        if (it == m_copies.end() || it->second.over) continue;
+    for (auto at = m_due.begin(); at != m_due.end();) {
+        const Channel* channel = m_parts.channels->find(*at);
+        const auto it = m_copies.find(*at);
+        const auto& holders = it->second.holders;
+        const bool over = channel == nullptr || it->second.over ||
+                          std::none_of(holders.begin(), holders.end(), [](const auto& h) { return h.second.dirty || h.second.sent_number != 0; });
+        at = over ? m_due.erase(at) : std::next(at);
+        if (over) continue;
         for (auto& [id, holder] : it->second.holders) {
             if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
                 holder.sent_number = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "daemon/node/backup.h"
 #include "daemon/node/node_parts.h"
@@ -60,6 +61,7 @@ class BackupCopies {
     Backups& m_backups;
     bool m_fetch = false;
     std::map<channel::ChannelId, Copy> m_copies;
+    std::set<channel::ChannelId> m_due;  ///< of which a holder lacks the newest, or has not said that it stored it
     std::map<channel::Locator, channel::ChannelId> m_by_slot;
 };
 

@@ -27,7 +27,7 @@ struct BackupChannel {
 };
 
 struct Backup {
-    static constexpr std::size_t kMaxChannels = 8'192;
+    static constexpr std::size_t kMaxChannels = 1 << 20;
     static constexpr std::size_t kMaxPreimages = 1 << 20;
 
     std::uint16_t format = kBackupFormat;  ///< first, so that a newer one is told from damage

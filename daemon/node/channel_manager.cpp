@@ -85,7 +85,8 @@ void ChannelManager::restore(bool stale) {
             throw StoreError(StoreErrorKind::corrupt,
                              fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
         if (stale) recover(*e);
-        m_by_peer.emplace(e->channel.peer, e.get());
+        if (is_lively(*e)) touch(*e);
+        m_by_peer[e->channel.peer].push_back(e.get());
         m_entries.emplace(row.id, std::move(e));
     }
     m_local.restore();
@@ -135,6 +136,7 @@ void ChannelManager::report(const ChannelId& id, std::uint64_t version, std::fun
     Entry* e = waits ? entry(id) : nullptr;
     if (e == nullptr || (e->held.empty() && m_parts.towers->holds(id, version)))
         return m_parts.outbox.when_durable(std::move(action));
+    touch(*e);
     e->held.push_back({version, m_parts.steady_ms, std::move(action), std::move(late)});
 }
 
@@ -189,7 +191,7 @@ ChannelManager::Entry& ChannelManager::insert(Channel channel, std::uint32_t sig
     ASSERT(known == Rule::none);
     m_parts.outbox.persist(
         [id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
-    m_by_peer.emplace(e.channel.peer, &e);
+    m_by_peer[e.channel.peer].push_back(&e);
     m_entries.emplace(id, std::move(owned));
     touch(e);
     return e;
@@ -233,6 +235,11 @@ ChannelManager::Entry* ChannelManager::entry(const ChannelId& id) {
     return it == m_entries.end() ? nullptr : it->second.get();
 }
 
+std::span<ChannelManager::Entry* const> ChannelManager::with(const NodeId& peer) const {
+    const auto it = m_by_peer.find(peer);
+    return it == m_by_peer.end() ? std::span<Entry* const>() : it->second;
+}
+
 const Channel* ChannelManager::find(const ChannelId& id) const {
     const auto it = m_entries.find(id);
     return it == m_entries.end() ? nullptr : &it->second->channel;
@@ -251,25 +258,43 @@ std::size_t ChannelManager::count_not_closed() const {
     }));
 }
 
+bool ChannelManager::is_lively(const Entry& e) {
+    const Channel& c = e.channel;
+    if (!e.held.empty() || e.ask_peer_ms != 0) return true;
+    if (c.status == channel::Status::closed) return false;
+    return c.status != channel::Status::open || c.close || c.dispute || !c.pending.empty() || !c.queue.empty() || !c.proposals.empty() ||
+           !c.agreed.state.locks.empty();
+}
+
+std::vector<const Channel*> ChannelManager::lively() const {
+    std::vector<const Channel*> out;
+    for (const Entry* e : m_lively) out.push_back(&e->channel);
+    return out;
+}
+
 void ChannelManager::touch(Entry& e) {
+    if (!e.lively) {
+        e.lively = true;
+        m_lively.push_back(&e);
+    }
     if (e.touched) return;
     e.touched = true;
     m_touched.push_back(&e);
 }
 
-void ChannelManager::feed(const ChannelId& id, const channel::Input& input) {
-    if (Entry* e = entry(id)) feed(*e, input);
+void ChannelManager::feed(const ChannelId& id, channel::Input input) {
+    if (Entry* e = entry(id)) feed(*e, std::move(input));
 }
 
 void ChannelManager::feed_all(const channel::Input& input) {
     for (auto& [id, e] : m_entries) feed(*e, input);
 }
 
-void ChannelManager::feed(Entry& e, const channel::Input& input) {
+void ChannelManager::feed(Entry& e, channel::Input input) {
     const bool was_connected = e.channel.connected;
     const channel::Context context = m_parts.context();
     channel::Effects effects;
-    channel::step(context, e.channel, input, effects);
+    channel::step(context, e.channel, std::move(input), effects);
     touch(e);
     perform(e, effects);
     if (e.channel.connected == was_connected) return;
@@ -279,8 +304,7 @@ void ChannelManager::feed(Entry& e, const channel::Input& input) {
 }
 
 void ChannelManager::on_ready(const NodeId& peer) {
-    const auto [first, last] = m_by_peer.equal_range(peer);
-    for (auto it = first; it != last; ++it) connect(*it->second);
+    for (Entry* e : with(peer)) connect(*e);
 }
 
 /// A recovering channel's towers are asked first: with their answer the peer does not learn how far we are behind.
@@ -288,6 +312,7 @@ void ChannelManager::connect(Entry& e) {
     const bool first = e.channel.status == channel::Status::recovering && e.ask_peer_ms == 0;
     if (first && m_parts.towers != nullptr && m_parts.towers->unanswered(e.channel.id)) {
         e.ask_peer_ms = m_parts.steady_ms + kAskTowersMs;
+        touch(e);
         return;
     }
     e.ask_peer_ms = 0;
@@ -295,11 +320,10 @@ void ChannelManager::connect(Entry& e) {
 }
 
 void ChannelManager::on_lost(const NodeId& peer) {
-    const auto [first, last] = m_by_peer.equal_range(peer);
-    for (auto it = first; it != last; ++it) {
-        it->second->ask_peer_ms = 0;
-        it->second->peer_said.reset();
-        feed(*it->second, channel::Disconnected{});
+    for (Entry* e : with(peer)) {
+        e->ask_peer_ms = 0;
+        e->peer_said.reset();
+        feed(*e, channel::Disconnected{});
     }
 }
 
@@ -319,7 +343,7 @@ void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
     channel::FromPeer input;
     input.verdicts = judge(e->channel, message);
     input.message = std::move(message);
-    feed(*e, input);
+    feed(*e, std::move(input));
 }
 
 void ChannelManager::market_message(const Channel& channel, const PeerMessage& message) {
@@ -393,25 +417,37 @@ channel::LocalId ChannelManager::submit(const ChannelId& id, const channel::Op& 
     return local;
 }
 
+channel::Expected<channel::LocalId, Rule> ChannelManager::submit(const ChannelId& id, std::vector<channel::Op> ops,
+                                                                 SinkId sink) {
+    Entry* e = entry(id);
+    if (e == nullptr) return channel::Unexpected{Rule::channel_unknown};
+    const bool all_owed = std::all_of(ops.begin(), ops.end(), [&](const channel::Op& op) { return owed(*e, op); });
+    if (m_parts.keys->locked() && !all_owed) return channel::Unexpected{Rule::wallet_locked};
+    if (m_local.full(ops.size())) return channel::Unexpected{Rule::queue_full};
+    const channel::LocalId first = m_local.begin(sink, ops.size());
+    feed(*e, channel::LocalOps{first, std::move(ops)});
+    return first;
+}
+
 void ChannelManager::end_of_turn() {
     std::vector<Entry*> touched;
     touched.swap(m_touched);
+    m_signed = 0;
     for (Entry* e : touched) {
-        e->touched = false;
-        flush(*e);
+        const bool later = m_signed >= kMaxSignaturesPerTurn || e->turns_in_flight >= kMaxTurnsPerChannel;
+        if (later || flush(*e))
+            m_touched.push_back(e);
+        else
+            e->touched = false;
     }
     store_heads();
 }
 
-void ChannelManager::flush(Entry& e) {
-    if (e.turns_in_flight >= kMaxTurnsPerChannel) return touch(e);  // again when the store has caught up
+/// True where it needs another turn: while the queue shrinks, for more than one update's worth of ops.
+bool ChannelManager::flush(Entry& e) {
     const std::size_t waiting = e.channel.queue.size();
-    feed(e, channel::Flush{});
-    // feed() touched it; it needs another turn only while the queue shrinks, for more than one update's worth of ops.
-    const bool more = !e.channel.queue.empty() && e.channel.queue.size() < waiting;
-    if (more) return;
-    e.touched = false;
-    std::erase(m_touched, &e);
+    feed(e, channel::Flush{});  // it stays touched
+    return !e.channel.queue.empty() && e.channel.queue.size() < waiting;
 }
 
 void ChannelManager::will_store(Entry& e) {
@@ -443,19 +479,21 @@ void ChannelManager::store_heads() {
 
 void ChannelManager::tick() {
     m_local.tick();
-    for (auto& [id, e] : m_entries) {
-        if (e->channel.status != channel::Status::closed) feed(*e, channel::Tick{});
-        m_local.settle_unresolved(e->channel);  // also of what is closed: that is when it is known
-        if (e->ask_peer_ms != 0 && m_parts.steady_ms >= e->ask_peer_ms && m_parts.peers->ready(e->channel.peer))
-            connect(*e);
+    for (const ChannelId& id : m_local.unresolved()) {
+        if (const Channel* channel = find(id)) m_local.settle_unresolved(*channel);  // also of what is closed: that is when it is known
     }
-    for (auto& [id, e] : m_entries) {
-        // A tower that has nothing of a closed channel, or is gone, says nothing that would release it.
-        if (!e->held.empty() && e->channel.status == channel::Status::closed) release(*e);
-        for (Held& held : e->held) {
-            if (m_parts.steady_ms < held.since_ms + kTowerWaitMs) break;
-            if (held.late) m_parts.outbox.when_durable(std::exchange(held.late, nullptr));
-        }
+    for (Entry* e : std::vector<Entry*>(m_lively)) tick(*e);
+    std::erase_if(m_lively, [](Entry* e) { return !(e->lively = is_lively(*e)); });
+}
+
+void ChannelManager::tick(Entry& e) {
+    if (e.channel.status != channel::Status::closed) feed(e, channel::Tick{});
+    if (e.ask_peer_ms != 0 && m_parts.steady_ms >= e.ask_peer_ms && m_parts.peers->ready(e.channel.peer)) connect(e);
+    // A tower that has nothing of a closed channel, or is gone, says nothing that would release it.
+    if (!e.held.empty() && e.channel.status == channel::Status::closed) release(e);
+    for (Held& held : e.held) {
+        if (m_parts.steady_ms < held.since_ms + kTowerWaitMs) break;
+        if (held.late) m_parts.outbox.when_durable(std::exchange(held.late, nullptr));
     }
 }
 

@@ -44,11 +44,15 @@ class ChannelManager {
     /// Of a channel that is known.
     [[nodiscard]] std::uint32_t signer_index(const channel::ChannelId& id) const;
     [[nodiscard]] std::vector<const channel::Channel*> all() const;
+    /// Those with which something is under way: in flight, waited for, locked, disputed, closing, or just now. All others are left alone
+    /// until something happens to them.
+    [[nodiscard]] std::vector<const channel::Channel*> lively() const;
     [[nodiscard]] std::size_t count_not_closed() const;
     /// Channels that this node has, or had, with that peer.
-    [[nodiscard]] std::size_t count_with(const channel::NodeId& peer) const { return m_by_peer.count(peer); }
+    [[nodiscard]] std::size_t count_with(const channel::NodeId& peer) const { return with(peer).size(); }
+    [[nodiscard]] std::size_t count() const { return m_entries.size(); }
 
-    void feed(const channel::ChannelId& id, const channel::Input& input);
+    void feed(const channel::ChannelId& id, channel::Input input);
     void feed_all(const channel::Input& input);
     void on_ready(const channel::NodeId& peer);
     void on_lost(const channel::NodeId& peer);
@@ -70,9 +74,16 @@ class ChannelManager {
     void submit(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done);
     channel::LocalId submit(const channel::ChannelId& id, const channel::Op& op,
                             std::function<void(channel::Rule)> refused);
+    [[nodiscard]] channel::Expected<channel::LocalId, channel::Rule> submit(const channel::ChannelId& id,
+                                                                            std::vector<channel::Op> ops, SinkId sink);
+    [[nodiscard]] SinkId add_sink(OpSink& sink) { return m_local.add_sink(sink); }
 
     /// Cuts updates and signs what came together, then adds the changed heads to the turn's commit.
     void end_of_turn();
+    /// The last turn had more to sign than one may.
+    [[nodiscard]] bool more_to_sign() const { return m_signed >= kMaxSignaturesPerTurn && !m_touched.empty(); }
+    /// More wait for the next: while the disk and the other side work on these.
+    static constexpr std::size_t kMaxSignaturesPerTurn = 64;
     void tick();
 
   private:
@@ -86,6 +97,7 @@ class ChannelManager {
         channel::Channel channel;
         std::uint32_t signer_index = 0;
         bool touched = false;
+        bool lively = false;  ///< in m_lively
         bool head_dirty = false;
         bool stored = false;  ///< something of it is in this turn's commit
         std::size_t turns_in_flight = 0;
@@ -97,8 +109,11 @@ class ChannelManager {
     };
 
     [[nodiscard]] Entry* entry(const channel::ChannelId& id);
-    void feed(Entry& entry, const channel::Input& input);
+    [[nodiscard]] std::span<Entry* const> with(const channel::NodeId& peer) const;
+    void feed(Entry& entry, channel::Input input);
     void touch(Entry& entry);
+    void tick(Entry& entry);
+    [[nodiscard]] static bool is_lively(const Entry& entry);
     void recover(Entry& entry);
     [[nodiscard]] static bool owed(const Entry& entry, const channel::Op& op);
     void connect(Entry& entry);
@@ -108,7 +123,7 @@ class ChannelManager {
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
                                                    const channel::PeerMessage& message) const;
     void market_message(const channel::Channel& channel, const channel::PeerMessage& message);
-    void flush(Entry& entry);
+    [[nodiscard]] bool flush(Entry& entry);
     void will_store(Entry& entry);
     void store_heads();
 
@@ -120,8 +135,8 @@ class ChannelManager {
     void perform(Entry& entry, const channel::PersistHead& effect);
     void perform(Entry& entry, const channel::PersistUpdate& effect);
     void perform(Entry& entry, const channel::Send& effect);
-    void perform(Entry& entry, const channel::OpAccepted& effect);
-    void perform(Entry& entry, const channel::OpAgreed& effect);
+    void perform(Entry& entry, const channel::OpsAccepted& effect);
+    void perform(Entry& entry, const channel::OpsAgreed& effect);
     void perform(Entry& entry, const channel::OpRefused& effect);
     void perform(Entry& entry, const channel::StateAgreed& effect);
     void perform(Entry& entry, const channel::StatusChanged& effect);
@@ -138,9 +153,11 @@ class ChannelManager {
     ChainEffects& m_chain_effects;
     LocalOps m_local;
     std::map<channel::ChannelId, std::unique_ptr<Entry>> m_entries;
-    std::multimap<channel::NodeId, Entry*> m_by_peer;
+    std::map<channel::NodeId, std::vector<Entry*>> m_by_peer;
     std::vector<Entry*> m_touched;
+    std::size_t m_signed = 0;  ///< states, since this turn's end began
     std::vector<Entry*> m_stored;
+    std::vector<Entry*> m_lively;
 };
 
 /// The channel that a message is about; nothing for one about none.

@@ -276,7 +276,12 @@ void Disputes::resume() {
 
 void Disputes::tick() {
     answer_forced();
-    for (const Channel* channel : m_parts.channels->all()) {
+    std::vector<const Channel*> watched = m_parts.channels->lively();
+    for (const auto& [id, undone] : m_undone) {
+        const Channel* channel = m_parts.channels->find(id);
+        if (channel != nullptr && std::find(watched.begin(), watched.end(), channel) == watched.end()) watched.push_back(channel);
+    }
+    for (const Channel* channel : watched) {
         const auto undone = m_undone.find(channel->id);
         const bool disputed = channel->status == channel::Status::disputed && channel->dispute;
         if (!disputed && undone == m_undone.end()) continue;

@@ -34,6 +34,7 @@ void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
            c.pending.back().digest == effect.digest);
     const auto signature = m_parts.keys->sign_state(c, c.pending.back().after, effect.reason);
     if (!signature) signing_refused(c, signature.error());
+    ++m_signed;
     store_record(e, signature->record);
     e.nets.clear();
     for (const channel::PendingUpdate& pending : c.pending) e.nets[pending.update.version] = pending.after.net;
@@ -83,15 +84,22 @@ void ChannelManager::perform(Entry& e, const channel::Send& effect) {
     m_parts.peers->send(e.channel.peer, effect.message);
 }
 
-void ChannelManager::perform(Entry& e, const channel::OpAccepted& effect) {
-    m_local.accepted(e.channel, effect.local_id, effect.version);
+void ChannelManager::perform(Entry& e, const channel::OpsAccepted& effect) {
+    m_local.accepted(e.channel, effect);
 }
 
-void ChannelManager::perform(Entry& e, const channel::OpAgreed& effect) {
+void ChannelManager::perform(Entry& e, const channel::OpsAgreed& effect) {
     m_local.agreed(e.channel, effect);
-    if (m_parts.tower != nullptr) m_parts.tower->on_agreed(e.channel, effect);
+    if (m_parts.tower != nullptr)
+        for_each_op(effect, [&](const channel::OpAgreed& op) { m_parts.tower->on_agreed(e.channel, op); });
     if (m_parts.market == nullptr) return;
-    report(e.channel.id, effect.version, [this, &e, effect] { m_parts.market->on_agreed(e.channel, effect); }, {});
+    m_parts.market->on_signed(e.channel, effect);
+    report(
+        e.channel.id, effect.version,
+        [this, &e, effect] {
+            for_each_op(effect, [&](const channel::OpAgreed& op) { m_parts.market->on_agreed(e.channel, op); });
+        },
+        {});
 }
 
 void ChannelManager::perform(Entry&, const channel::OpRefused& effect) {

@@ -54,6 +54,16 @@ void EventLoop::after(std::uint64_t delay_ms, Task task) {
     m_timers.emplace(steady_ms() + delay_ms, Timer{0, std::move(task)});
 }
 
+bool EventLoop::quiet() {
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_posted.empty()) return false;
+    }
+    std::vector<pollfd> fds;
+    for (const Watch& watch : m_watches) fds.push_back({watch.fd, POLLIN, 0});
+    return ::poll(fds.data(), fds.size(), 0) == 0;
+}
+
 void EventLoop::stop() noexcept {
     m_stop.store(true, std::memory_order_relaxed);
     m_wake.signal();

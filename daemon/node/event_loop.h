@@ -50,6 +50,8 @@ class EventLoop {
 
     void run();
     /// From any thread or a signal handler.
+    /// On the loop's thread: nothing is posted, and no file descriptor that is watched has anything.
+    [[nodiscard]] bool quiet();
     void stop() noexcept;
     [[nodiscard]] bool stopping() const { return m_stop.load(std::memory_order_relaxed); }
     /// One round, waiting at most `wait_ms`; for tests.

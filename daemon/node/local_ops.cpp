@@ -139,16 +139,43 @@ void LocalOps::store(const ClientRefRow& row) {
     m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
 }
 
-void LocalOps::accepted(const channel::Channel& channel, LocalId id, std::uint64_t version) {
-    const auto it = m_waiting.find(id);
-    if (it == m_waiting.end() || it->second.ref.empty()) return;
-    for (const channel::PendingUpdate& pending : channel.pending) {
-        if (pending.update.version != version) continue;
-        const auto at = std::find(pending.local_ids.begin(), pending.local_ids.end(), id);
-        if (at == pending.local_ids.end()) continue;
+LocalId LocalOps::begin(SinkId sink, std::size_t count) {
+    const LocalId first = (LocalId{sink} << 48) + m_next;
+    m_next += count;
+    m_sunk += count;
+    return first;
+}
+
+SinkId LocalOps::add_sink(OpSink& sink) {
+    m_sinks.push_back(&sink);
+    return static_cast<SinkId>(m_sinks.size());
+}
+
+void LocalOps::accepted(const channel::Channel&, const channel::OpsAccepted& ops) {
+    if (m_by_ref.empty()) return;
+    for (std::size_t i = 0; i < ops.local_ids.size(); ++i) {
+        const auto it = ops.local_ids[i] == 0 ? m_waiting.end() : m_waiting.find(ops.local_ids[i]);
+        if (it == m_waiting.end() || it->second.ref.empty()) continue;
         const Waiting& w = it->second;
-        const auto index = static_cast<std::uint64_t>(at - pending.local_ids.begin());
-        store({w.ref, kKind, w.request, RefOutcome::pending, w.channel, version, index, Rule::none, {}, w.created_ms});
+        store({w.ref, kKind, w.request, RefOutcome::pending, w.channel, ops.version, i, Rule::none, {}, w.created_ms});
+    }
+}
+
+void LocalOps::agreed(const channel::Channel& channel, const channel::OpsAgreed& ops) {
+    std::vector<SinkId> sinks;
+    for (std::size_t i = 0; i < ops.local_ids.size(); ++i) {
+        const LocalId id = ops.local_ids[i];
+        if (const SinkId sink = sink_of(id); sink != 0) {
+            --m_sunk;
+            if (std::find(sinks.begin(), sinks.end(), sink) == sinks.end()) sinks.push_back(sink);
+        } else if (id != 0 || !m_unresolved.empty()) {
+            agreed(channel, {id, ops.version, static_cast<std::uint16_t>(i), ops.timestamp_ms, ops.ops[i]});
+        }
+    }
+    for (const SinkId sink : sinks) {
+        m_sinks[sink - 1]->on_held(channel, ops);
+        m_parts.channels->report(
+            channel.id, ops.version, [this, sink, &channel, ops] { m_sinks[sink - 1]->on_agreed(channel, ops); }, {});
     }
 }
 
@@ -230,6 +257,10 @@ void LocalOps::finish(Unresolved unresolved, const channel::Channel& channel, co
 }
 
 void LocalOps::refused(LocalId id, Rule rule) {
+    if (const SinkId sink = sink_of(id); sink != 0) {
+        --m_sunk;
+        return m_parts.outbox.when_durable([this, sink, id, rule] { m_sinks[sink - 1]->on_refused(id, rule); });
+    }
     const auto it = m_waiting.find(id);
     if (it == m_waiting.end()) return;
     Waiting waiting = std::move(it->second);
@@ -265,6 +296,12 @@ Fault LocalOps::forgotten() {
 
 Fault LocalOps::unknown_channel(const NodeParts& parts) {
     return parts.may_lack_channels ? forgotten() : rpc::from_rule(Rule::channel_unknown);
+}
+
+std::vector<ChannelId> LocalOps::unresolved() const {
+    std::vector<ChannelId> out;
+    for (auto it = m_unresolved.begin(); it != m_unresolved.end(); it = m_unresolved.upper_bound(it->first)) out.push_back(it->first);
+    return out;
 }
 
 void LocalOps::settle_unresolved(const channel::Channel& channel) {

@@ -8,6 +8,24 @@
 
 namespace hedgerow::daemon {
 
+/// Who submits many ops and does not wait for each (a market maker in the process, a load generator). Calls are on the node thread.
+class OpSink {
+  public:
+    virtual ~OpSink() = default;
+    /// We hold the other side's signature on these, and both have stored what they signed; that we hold it is not stored yet. Within the
+    /// turn: whoever acts on it waits for on_agreed.
+    virtual void on_held(const channel::Channel&, const channel::OpsAgreed&) {}
+    /// Both have signed these, durable; of the ids some may be others'.
+    virtual void on_agreed(const channel::Channel& channel, const channel::OpsAgreed& agreed) = 0;
+    /// Not done, and never will be.
+    virtual void on_refused(channel::LocalId id, channel::Rule rule) = 0;
+};
+/// Number of a sink, above 0; it stands in the upper bits of its ops' ids.
+using SinkId = std::uint16_t;
+[[nodiscard]] constexpr SinkId sink_of(channel::LocalId id) {
+    return static_cast<SinkId>(id >> 48);
+}
+
 /// Ops that somebody here asked for: who waits for each, and under which reference, so that the same reference never
 /// acts twice, whatever crashes in between.
 ///
@@ -27,15 +45,20 @@ class LocalOps {
     /// submitted.
     [[nodiscard]] bool answered_before(const ClientRef& ref, const channel::ChannelId& id, const channel::Op& op,
                                        Answer<OpDone>& done);
-    [[nodiscard]] bool full() const { return m_waiting.size() >= kMaxWaiting; }
+    /// No room for `more`.
+    [[nodiscard]] bool full(std::size_t more = 1) const { return m_waiting.size() + m_sunk + more > kMaxWaiting; }
     /// A new number for an op, while not full().
     [[nodiscard]] channel::LocalId begin(const channel::ChannelId& id, const channel::Op& op, const ClientRef& ref,
                                          Answer<OpDone> done);
     [[nodiscard]] channel::LocalId begin(std::function<void(channel::Rule)> refused);
+    /// The first of `count` new numbers.
+    [[nodiscard]] channel::LocalId begin(SinkId sink, std::size_t count);
+    /// Not owned.
+    [[nodiscard]] SinkId add_sink(OpSink& sink);
 
     // Effects of the core, in order; they store at once and answer when durable.
-    void accepted(const channel::Channel& channel, channel::LocalId id, std::uint64_t version);
-    void agreed(const channel::Channel& channel, const channel::OpAgreed& op);
+    void accepted(const channel::Channel& channel, const channel::OpsAccepted& ops);
+    void agreed(const channel::Channel& channel, const channel::OpsAgreed& ops);
     void refused(channel::LocalId id, channel::Rule rule);
     /// Whether this node may have forgotten what was done in that channel: then nobody may be told that it was not.
     [[nodiscard]] static bool may_have_forgotten(const channel::Channel& channel);
@@ -45,6 +68,8 @@ class LocalOps {
     [[nodiscard]] static Fault unknown_channel(const NodeParts& parts);
     /// Every second or so.
     void tick();
+    /// Channels of what a restart left unresolved.
+    [[nodiscard]] std::vector<channel::ChannelId> unresolved() const;
     /// Everything of that channel that a restart left unresolved and that cannot be done any more.
     void settle_unresolved(const channel::Channel& channel);
 
@@ -75,6 +100,7 @@ class LocalOps {
     };
 
     void store(const ClientRefRow& row);
+    void agreed(const channel::Channel& channel, const channel::OpAgreed& op);
     void finish(Unresolved unresolved, const channel::Channel& channel, const channel::OpAgreed& op);
     /// Answers as done once that may be reported (ChannelManager::report).
     void answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,
@@ -85,6 +111,8 @@ class LocalOps {
     NodeParts& m_parts;
     channel::LocalId m_next = 1;
     std::unordered_map<channel::LocalId, Waiting> m_waiting;
+    std::vector<OpSink*> m_sinks;  ///< by number - 1
+    std::size_t m_sunk = 0;        ///< ops of sinks that are under way
     std::unordered_map<ClientRef, channel::LocalId> m_by_ref;  ///< of what is in m_waiting
     std::unordered_map<ClientRef, std::shared_ptr<Agreed>> m_agreed;
     std::multimap<channel::ChannelId, Unresolved> m_unresolved;

@@ -38,7 +38,7 @@ LockStep next_lock_step(const LockFacts& f) {
 
 void LockWatch::tick() {
     ++m_round;
-    for (const Channel* channel : m_parts.channels->all()) {
+    for (const Channel* channel : m_parts.channels->lively()) {
         if (channel->status == Status::closed || channel->agreed.state.locks.empty()) continue;
         std::vector<Lock> locks;  // a step may change the state
         for (const channel::LockEntry& entry : channel->agreed.state.locks) locks.push_back(entry.lock);

@@ -25,6 +25,8 @@ class MarketHooks {
     /// as the hooks.
     [[nodiscard]] virtual const channel::OwnPrices* prices() const { return nullptr; }
 
+    /// Both have just signed these. What is persisted now is durable together with them, or not at all.
+    virtual void on_signed(const channel::Channel& channel, const channel::OpsAgreed& ops) = 0;
     /// Every op of every version that both have signed, ours and the peer's, in order, once each since start.
     virtual void on_agreed(const channel::Channel& channel, const channel::OpAgreed& op) = 0;
     /// `channel.agreed` is a newer state.

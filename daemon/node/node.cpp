@@ -221,6 +221,16 @@ channel::LocalId Node::submit_op(const channel::ChannelId& id, const channel::Op
     return 0;
 }
 
+channel::Expected<channel::LocalId, Rule> Node::submit_ops(const channel::ChannelId& id, std::vector<channel::Op> ops,
+                                                           SinkId sink) {
+    if (!m_impl->channels) return channel::Unexpected{Rule::wallet_locked};
+    return m_impl->channels->submit(id, std::move(ops), sink);
+}
+SinkId Node::add_sink(OpSink& sink) {
+    ASSERT(m_impl->channels != nullptr);
+    return m_impl->channels->add_sink(sink);
+}
+
 Result<std::vector<HistoryItem>> Node::history(const channel::ChannelId& id, HistoryCursor cursor, std::size_t limit) {
     const channel::Channel* channel = find(id);
     if (channel == nullptr) return refused(Rule::channel_unknown);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "daemon/node/event_loop.h"
+#include "daemon/node/local_ops.h"
 #include "daemon/node/market_hooks.h"
 #include "daemon/node/node_types.h"
 #include "daemon/node/tower_info.h"
@@ -159,6 +160,14 @@ class Node {
     /// The id is in OpAgreed::local_id of MarketHooks::on_agreed; `refused` is called where it is not done.
     channel::LocalId submit_op(const channel::ChannelId& id, const channel::Op& op,
                                std::function<void(channel::Rule)> refused);
+
+    /// Same, for many at once: what becomes of each is told to the sink under its id, from the returned one upward. Nothing is taken, and
+    /// nothing told, where a rule is returned: channel_unknown, wallet_locked, queue_full.
+    [[nodiscard]] channel::Expected<channel::LocalId, channel::Rule> submit_ops(const channel::ChannelId& id,
+                                                                                std::vector<channel::Op> ops,
+                                                                                SinkId sink);
+    /// After the first unlock. Not owned; must outlive the node's run.
+    [[nodiscard]] SinkId add_sink(OpSink& sink);
 
     /// At most `limit` (1 to 1,000) ops before `cursor`, newest first.
     [[nodiscard]] Result<std::vector<HistoryItem>> history(const channel::ChannelId& id, HistoryCursor cursor,

@@ -113,9 +113,10 @@ void Node::Impl::start_loop() {
         parts.now_ms = loop.now_ms();
         parts.steady_ms = loop.steady_ms();
         if (tower) tower->begin_turn();
+        if (peers && peers->waiting() && takes_inputs()) peers->drain();
     });
     loop.at_end_of_turn([this] { end_turn(); });
-    loop.gate_inputs([this] { return store.outbox().accepts() && (!tower || tower->accepts()); });
+    loop.gate_inputs([this] { return takes_inputs(); });
     loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
     loop.every(kTickMs, [this] { tick(); });
     loop.every(kMarketTickMs, [this] {
@@ -123,11 +124,19 @@ void Node::Impl::start_loop() {
     });
 }
 
+bool Node::Impl::takes_inputs() {
+    return store.outbox().accepts() && (!tower || tower->accepts());
+}
+
 void Node::Impl::end_turn() {
+    if (peers) peers->end_turn();
     if (channels) channels->end_of_turn();
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
     const bool tower_acted = tower && tower->end_turn();
-    if (store.outbox().end_turn() || tower_acted) loop.post_completion([] {});
+    // What is left of many inputs or signatures is taken up at once, unless the disk is behind: it says when it is not.
+    const bool more = (peers && peers->waiting()) || (channels && channels->more_to_sign());
+    const bool acted = store.outbox().end_turn([&] { return !more && loop.quiet(); }) || tower_acted;
+    if (acted || (more && takes_inputs())) loop.post_completion([] {});
 }
 
 void Node::Impl::tick() {
@@ -304,7 +313,7 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     start_peers(may_lack_channels);
     if (may_lack_channels) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
     LOG_INFO("node", {"id", me}, {"port", transport->port()},
-             {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->all().size()});
+             {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->count()});
 }
 
 void Node::Impl::start_peers(bool may_lack_channels) {

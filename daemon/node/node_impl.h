@@ -79,6 +79,7 @@ struct Node::Impl final : PeerManager::Events {
     using SeedResult = wallet::WalletExpected<wallet::MasterSeed>;
 
     void start_loop();
+    [[nodiscard]] bool takes_inputs();
     void end_turn();
     void tick();
     void with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then);

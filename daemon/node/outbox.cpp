@@ -4,6 +4,10 @@
 
 namespace hedgerow::daemon {
 
+namespace {
+constexpr const char* kStoreFailed = "the store has failed; nothing more is stored or sent";
+}
+
 void Outbox::run_all(std::vector<Action>& actions) {
     // An action may add actions to a turn that is not in flight yet, never to this list.
     for (Action& action : actions) action();
@@ -11,7 +15,7 @@ void Outbox::run_all(std::vector<Action>& actions) {
     failpoint("outbox.after_actions");
 }
 
-bool Outbox::end_turn() {
+bool Outbox::end_turn(const std::function<bool()>& idle) {
     if (m_jobs.empty()) {
         if (m_actions.empty()) return false;
         if (m_in_flight != 0) {
@@ -28,15 +32,19 @@ bool Outbox::end_turn() {
     m_actions.clear();
     auto jobs = std::make_shared<std::vector<Writer::Job>>(std::move(m_jobs));
     m_jobs.clear();
-    const auto submitted = m_writer.submit(
-        [jobs](Database& db) {
-            for (const Writer::Job& job : *jobs) job(db);
-        },
-        [this, actions] {
-            --m_in_flight;
-            run_all(*actions);
-        });
-    if (!submitted) throw StoreError(StoreErrorKind::io, "the store has failed; nothing more is stored or sent");
+    Writer::Job all = [jobs](Database& db) {
+        for (const Writer::Job& job : *jobs) job(db);
+    };
+    if (m_in_flight == 0 && idle && idle() && m_writer.commit_now(all)) {
+        if (m_writer.failed()) throw StoreError(StoreErrorKind::io, kStoreFailed);
+        run_all(*actions);
+        return true;
+    }
+    const auto submitted = m_writer.submit(std::move(all), [this,  actions] {
+        --m_in_flight;
+        run_all(*actions);
+    });
+    if (!submitted) throw StoreError(StoreErrorKind::io, kStoreFailed);
     m_newest = std::move(actions);
     ++m_in_flight;
     return false;

@@ -26,9 +26,9 @@ class Outbox {
     /// Runs on the node thread once everything persisted so far is durable, in order.
     void when_durable(Action action) { m_actions.push_back(std::move(action)); }
 
-    /// Hands the turn to the writer. True where actions ran at once, so that what they caused is waiting for another
-    /// call. Throws StoreError where the writer has failed.
-    bool end_turn();
+    /// Hands the turn to the writer; of a node that is `idle` otherwise it is stored here and now. True where actions ran at once, so that
+    /// what they caused is waiting for another call. Throws StoreError where the writer has failed.
+    bool end_turn(const std::function<bool()>& idle = nullptr);
 
     [[nodiscard]] std::size_t turns_in_flight() const { return m_in_flight; }
     [[nodiscard]] bool accepts() const { return m_in_flight < kMaxTurnsInFlight; }

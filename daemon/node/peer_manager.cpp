@@ -24,10 +24,42 @@ static_assert(!kMessageNames.back().empty());
 PeerManager::PeerManager(NodeParts& parts, Transport& transport, Events& events)
     : m_parts(parts), m_transport(transport), m_events(events) {}
 
-void PeerManager::drain() {
+/// Into a queue for each peer. What the transport has is bounded, and it stops reading at its bound, so this is too.
+void PeerManager::fetch() {
+    if (m_waiting >= kFramesPerTurn) return;
     m_inbound.clear();
     m_transport.drain(m_inbound);
-    for (Inbound& event : m_inbound) take(event);
+    for (Inbound& event : m_inbound) {
+        std::deque<Inbound>& queue = m_backlog[event.peer];
+        if (queue.empty()) m_order.push_back(event.peer);
+        queue.push_back(std::move(event));
+        ++m_waiting;
+    }
+}
+
+std::size_t PeerManager::take_first(const NodeId& peer) {
+    const auto at = m_backlog.find(peer);
+    Inbound event = std::move(at->second.front());
+    at->second.pop_front();
+    --m_waiting;
+    if (at->second.empty())
+        m_backlog.erase(at);
+    else
+        m_order.push_back(peer);
+    take(event);
+    return event.frame.size();
+}
+
+void PeerManager::drain() {
+    if (std::exchange(m_drained, true)) return;
+    fetch();
+    std::size_t frames = 0, bytes = 0;
+    while (!m_order.empty() && frames < kFramesPerTurn && bytes < kBytesPerTurn) {
+        const NodeId peer = m_order.front();
+        m_order.pop_front();
+        bytes += take_first(peer);
+        ++frames;
+    }
 }
 
 void PeerManager::take(Inbound& event) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -25,8 +26,15 @@ class PeerManager {
 
     PeerManager(NodeParts& parts, Transport& transport, Events& events);
 
-    /// Everything that the transport has.
+    /// What one turn may take before it is stored and sent, so that both sides of many channels work at once, and nobody waits for
+    /// more of somebody else's than this: frames, each peer with some waiting in its turn.
+    static constexpr std::size_t kFramesPerTurn = 64;
+    static constexpr std::size_t kBytesPerTurn = 4 << 20;
+
+    /// A turn's worth of what the transport has; the rest is for the next turns, while waiting(). Once a turn.
     void drain();
+    [[nodiscard]] bool waiting() const { return !m_order.empty(); }
+    void end_turn() { m_drained = false; }
     /// Queued behind what this turn persists, for the link of now: when it is lost the message is too (the next link
     /// begins anew).
     void send(const channel::NodeId& peer, const channel::PeerMessage& message);
@@ -56,6 +64,8 @@ class PeerManager {
         std::uint64_t until_ms = 0;
     };
 
+    void fetch();
+    std::size_t take_first(const channel::NodeId& peer);
     void take(Inbound& event);
     void frame(const channel::NodeId& peer, const channel::Bytes& frame);
     void hello(const channel::NodeId& peer, const channel::Hello& hello);
@@ -71,6 +81,10 @@ class PeerManager {
     std::map<channel::NodeId, std::string> m_uris;
     std::multimap<channel::NodeId, Waiter> m_waiters;
     std::vector<Inbound> m_inbound;
+    std::map<channel::NodeId, std::deque<Inbound>> m_backlog;  ///< of whom something waits
+    std::deque<channel::NodeId> m_order;                       ///< the same, who is next
+    std::size_t m_waiting = 0;                                 ///< frames in m_backlog
+    bool m_drained = false;                                    ///< in this turn
 };
 
 }  // namespace hedgerow::daemon

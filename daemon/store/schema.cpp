@@ -173,7 +173,44 @@ CREATE TABLE tower_payments (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<Migration, 3> kMigrations = {{{1, kVersion1}, {2, kVersion2}, {3, kVersion3}}};
+constexpr const char* kVersion4 = R"sql(
+-- Which updates hold fills: a row an update, not a fill. What was filled their ops say.
+CREATE TABLE fills (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (channel, version)
+) WITHOUT ROWID;
+CREATE INDEX fills_time ON fills (time_ms, version);
+
+-- What an expiry closed, which its op does not say.
+CREATE TABLE expiries (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    version INTEGER NOT NULL,
+    op INTEGER NOT NULL,
+    quantity BLOB NOT NULL,
+    price BLOB NOT NULL,
+    PRIMARY KEY (channel, version, op)
+) WITHOUT ROWID;
+
+-- Entry price and realised profit of each position (USD 1e-16), seen from this node, after the newest of its fills.
+CREATE TABLE books (
+    channel BLOB NOT NULL CHECK (length(channel) = 32),
+    instrument TEXT NOT NULL,
+    quantity BLOB NOT NULL,
+    average_price BLOB NOT NULL,
+    realised16 BLOB NOT NULL,
+    PRIMARY KEY (channel, instrument)
+) WITHOUT ROWID;
+
+INSERT INTO fills SELECT channel, version, max(time_ms) FROM trades GROUP BY channel, version;
+INSERT INTO expiries SELECT channel, version, op, quantity, price FROM trades WHERE kind = 'expiry';
+INSERT INTO books SELECT channel, instrument, position_after, average_price, realised16 FROM (
+    SELECT *, row_number() OVER (PARTITION BY channel, instrument ORDER BY version DESC, op DESC) AS n FROM trades) WHERE n = 1;
+DROP TABLE trades;
+)sql";
+
+constexpr std::array<Migration, 4> kMigrations = {{{1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}}};
 
 }  // namespace
 

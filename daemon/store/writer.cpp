@@ -52,6 +52,27 @@ Expected<void, Rule> Writer::enqueue(std::unique_lock<std::mutex>& lock, Job job
     return {};
 }
 
+bool Writer::commit_now(Job& job) {
+    {
+        const std::lock_guard lock(m_mutex);
+        const bool idle = m_queue.empty() && m_completed.empty() && m_running == 0 && !m_failed && !m_stop;
+        if (!idle || m_options.drive == Drive::stepped) return false;
+        m_running = 1;
+        m_elsewhere = true;
+        ++m_submitted;
+    }
+    std::vector<Entry> batch;
+    batch.push_back({std::move(job), nullptr});
+    run_committed(batch, false);
+    {
+        const std::lock_guard lock(m_mutex);
+        m_elsewhere = false;
+    }
+    m_work.notify_one();
+    if (!failed()) failpoint("store.completed");
+    return true;
+}
+
 bool Writer::flush() {
     if (m_options.drive == Drive::stepped) {
         while (step()) {
@@ -103,7 +124,10 @@ bool Writer::step() {
 
 bool Writer::run_batch() {
     std::vector<Entry> batch = take_batch();
-    if (batch.empty()) return false;
+    return !batch.empty() && run_committed(batch, true);
+}
+
+bool Writer::run_committed(std::vector<Entry>& batch, bool deliver) {
     const auto start = std::chrono::steady_clock::now();
     try {
         commit_batch(batch);
@@ -116,13 +140,13 @@ bool Writer::run_batch() {
     }
     const auto elapsed = std::chrono::steady_clock::now() - start;
     const auto elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
-    finish_batch(batch, static_cast<std::uint64_t>(elapsed_us));
+    finish_batch(batch, static_cast<std::uint64_t>(elapsed_us), deliver);
     return true;
 }
 
 std::vector<Writer::Entry> Writer::take_batch() {
     std::unique_lock lock(m_mutex);
-    m_work.wait(lock, [this] { return m_stop || !m_queue.empty(); });
+    m_work.wait(lock, [this] { return (m_stop || !m_queue.empty()) && !m_elsewhere; });
     const std::size_t count = std::min(m_queue.size(), m_options.max_jobs_per_commit);
     const auto end = m_queue.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<Entry> batch(std::make_move_iterator(m_queue.begin()), std::make_move_iterator(end));
@@ -149,16 +173,18 @@ void Writer::commit_batch(std::vector<Entry>& batch) {
     failpoint("store.after_commit");
 }
 
-void Writer::finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us) {
+void Writer::finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, bool deliver) {
     {
         const std::lock_guard lock(m_mutex);
-        for (Entry& entry : batch) m_completed.push_back(std::move(entry.on_durable));
+        if (deliver) {
+            for (Entry& entry : batch) m_completed.push_back(std::move(entry.on_durable));
+        }
         m_running = 0;
         m_metrics.jobs += batch.size();
         m_metrics.commits += 1;
         m_metrics.largest_commit = std::max<std::uint64_t>(m_metrics.largest_commit, batch.size());
         m_metrics.last_commit_us = elapsed_us;
-        m_completed_event.signal();
+        if (deliver) m_completed_event.signal();
     }
     m_space.notify_all();
 }

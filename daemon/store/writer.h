@@ -53,6 +53,9 @@ class Writer {
     [[nodiscard]] channel::Expected<void, channel::Rule> submit(Job job, OnDurable on_durable);
     /// As submit, but never waits: queue_full where it would, counting completions that drain() has not delivered.
     [[nodiscard]] channel::Expected<void, channel::Rule> try_submit(Job job, OnDurable on_durable);
+    /// Where nothing waits or runs: the job at once, durable on this thread when it returns true, which spares an idle node two changes of
+    /// threads. False: not done, submit it. After a failure true, and failed().
+    [[nodiscard]] bool commit_now(Job& job);
     /// Waits until all that was submitted before is durable or the writer failed (false).
     bool flush();
     /// Stepped only: commits what waits, as one transaction. False where nothing does, or the writer has failed.
@@ -75,9 +78,10 @@ class Writer {
     channel::Expected<void, channel::Rule> enqueue(std::unique_lock<std::mutex>& lock, Job job, OnDurable on_durable);
     void run();
     [[nodiscard]] bool run_batch();
+    bool run_committed(std::vector<Entry>& batch, bool deliver);
     [[nodiscard]] std::vector<Entry> take_batch();
     void commit_batch(std::vector<Entry>& batch);
-    void finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us);
+    void finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, bool deliver);
     void fail(const StoreError& error);
 
     std::unique_ptr<Database> m_database;
@@ -91,6 +95,7 @@ class Writer {
     std::deque<OnDurable> m_completed;
     std::uint64_t m_submitted = 0;
     std::size_t m_running = 0;  // jobs in the transaction under way
+    bool m_elsewhere = false;   // that is commit_now's
     WriterMetrics m_metrics;
     bool m_stop = false;
     bool m_failed = false;

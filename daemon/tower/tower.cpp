@@ -28,6 +28,7 @@ struct Tower::Impl final : PeerManager::Events {
     }
 
     void start_loop();
+    [[nodiscard]] bool takes_inputs();
     void end_turn();
     void tick();
     int run();
@@ -74,16 +75,23 @@ void Tower::Impl::start_loop() {
     loop.at_start_of_turn([this] {
         parts.now_ms = loop.now_ms();
         parts.steady_ms = loop.steady_ms();
+        if (peers && peers->waiting() && takes_inputs()) peers->drain();
     });
     loop.at_end_of_turn([this] { end_turn(); });
-    loop.gate_inputs([this] { return store.outbox().accepts() && (!core || core->accepts()); });
+    loop.gate_inputs([this] { return takes_inputs(); });
     loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
     loop.every(kTickMs, [this] { tick(); });
 }
 
+bool Tower::Impl::takes_inputs() {
+    return store.outbox().accepts() && (!core || core->accepts());
+}
+
 void Tower::Impl::end_turn() {
+    peers->end_turn();
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
-    if (store.outbox().end_turn()) loop.post_completion([] {});
+    const bool acted = store.outbox().end_turn();
+    if (acted || (peers->waiting() && takes_inputs())) loop.post_completion([] {});
 }
 
 void Tower::Impl::tick() {

@@ -2,7 +2,7 @@
 
 #include <variant>
 
-#include "channel/codec/wire.h"
+#include "channel/codec/shared_list.h"
 #include "tests/fuzz/fuzz_data.h"
 
 /// A value of any type that goes over the wire, from a fuzzer's bytes by the same field lists: always a valid one, at its limits often.
@@ -10,6 +10,13 @@ namespace hedgerow::fuzz {
 
 template <typename T>
 void arbitrary(FuzzData& data, T& value);
+template <typename T, std::size_t Max>
+void arbitrary(FuzzData& data, channel::SharedList<T, Max>& value) {
+    std::vector<T> elements;
+    const std::uint64_t size = data.flag() ? data.below(3) : data.below(std::min<std::size_t>(Max, 40) + 1);
+    for (std::uint64_t i = 0; i < size; ++i) arbitrary(data, elements.emplace_back());
+    value = channel::SharedList<T, Max>(std::move(elements));
+}
 
 template <typename Variant, std::size_t I = 0>
 void arbitrary_alternative(FuzzData& data, std::size_t index, Variant& value) {

@@ -440,11 +440,13 @@ Update CoreWorld::signed_update(const Record& record, const Channel& victim) {
     out.version = victim.tip.version + 1 + (record.shift % 16 == 15 ? record.y : 0);
     out.base = victim.tip.version - (record.shift % 16 == 14 ? std::min<std::uint64_t>(victim.tip.version, 1) : 0);
     out.timestamp_ms = m_now_ms + (record.y % 8 == 7 ? record.x : 0) - (record.y % 8 == 6 ? record.x : 0);
+    std::vector<OpEntry> ops;
     if (record.z % 4 == 3 && !victim.proposals.empty()) {
         const Proposal& proposal = victim.proposals[record.x % victim.proposals.size()];
-        out.ops.push_back({proposal.number, proposal.op});
+        ops.push_back({proposal.number, proposal.op});
     }
-    if (record.z % 8 != 7) out.ops.push_back({0, op_from(record, Party::A)});
+    if (record.z % 8 != 7) ops.push_back({0, op_from(record, Party::A)});
+    out.ops = OpList(std::move(ops));
     ChannelState after = victim.tip;
     m_pair.context.now_ms = m_now_ms + static_cast<std::uint64_t>(tracked(victim.me).skew_ms);
     m_pair.steady_ms = m_now_ms;
@@ -583,7 +585,7 @@ void CoreWorld::check_agreed(Party party, std::uint64_t version) {
     } else {
         std::uint64_t close_deadline = 0;
         for (; track.ops_seen < own.agreed_ops.size(); ++track.ops_seen) {
-            const OpAgreed& op = own.agreed_ops[track.ops_seen];
+            const Side::Agreed& op = own.agreed_ops[track.ops_seen];
             if (op.version > version) break;
             track.model->apply(op.entry, op.timestamp_ms, m_deposits);
             const auto* close = std::get_if<CloseOp>(&op.entry.op);

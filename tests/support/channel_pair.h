@@ -94,7 +94,12 @@ struct Side {
     std::set<LocalId> agreed_ids;
     std::map<LocalId, Rule> refused;
     std::vector<OpEntry> history;
-    std::vector<OpAgreed> agreed_ops;  ///< the same with their versions
+    struct Agreed {
+        std::uint64_t version = 0;
+        std::uint64_t timestamp_ms = 0;
+        OpEntry entry;
+    };
+    std::vector<Agreed> agreed_ops;  ///< the same with their versions
     std::vector<Rule> faults;
     std::vector<Effect> other;  ///< everything else, in order
     bool linked_out = true;     ///< false: what it sends is lost
@@ -172,10 +177,12 @@ struct Pair {
                 side.updates[update->update.version] = *update;
             } else if (const auto* send = std::get_if<Send>(&effect)) {
                 if (linked && side.linked_out) side.outbox.push_back(send->message);
-            } else if (const auto* agreed = std::get_if<OpAgreed>(&effect)) {
-                side.history.push_back(agreed->entry);
-                side.agreed_ops.push_back(*agreed);
-                if (agreed->local_id != 0) ASSERT(side.agreed_ids.insert(agreed->local_id).second && !side.refused.contains(agreed->local_id));
+            } else if (const auto* agreed = std::get_if<OpsAgreed>(&effect)) {
+                for_each_op(*agreed, [&](const OpAgreed& op) {
+                    side.history.push_back(op.entry);
+                    side.agreed_ops.push_back({op.version, op.timestamp_ms, op.entry});
+                    if (op.local_id != 0) ASSERT(side.agreed_ids.insert(op.local_id).second && !side.refused.contains(op.local_id));
+                });
             } else if (const auto* refused = std::get_if<OpRefused>(&effect)) {
                 ASSERT(!side.agreed_ids.contains(refused->local_id) && side.refused.emplace(refused->local_id, refused->rule).second);
             } else if (const auto* fault = std::get_if<PeerFault>(&effect)) {

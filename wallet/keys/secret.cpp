@@ -2,9 +2,11 @@
 
 #include <sodium.h>
 
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 namespace hedgerow::wallet {
 
@@ -13,11 +15,55 @@ void ensure_sodium() {
     if (started < 0) throw std::runtime_error("libsodium does not start");
 }
 
+namespace {
+
+std::uint8_t* guarded(std::size_t size) {
+    ensure_sodium();
+    auto* const data = static_cast<std::uint8_t*>(sodium_malloc(size));
+    if (data == nullptr) throw std::bad_alloc();
+    return data;
+}
+
+/// Keys share guarded blocks: one of its own for each would cost four pages, and the system allows a process about 65,000 mappings,
+/// which is less than a hub has channels.
+class SmallSecrets {
+  public:
+    static constexpr std::size_t kMax = 64;
+
+    /// Of kMax bytes.
+    std::uint8_t* take() {
+        const std::lock_guard lock(m_mutex);
+        if (m_free.empty()) {
+            std::uint8_t* const block = guarded(kBlock);
+            for (std::size_t at = kBlock; at > 0; at -= kMax) m_free.push_back(block + at - kMax);
+        }
+        std::uint8_t* const out = m_free.back();
+        m_free.pop_back();
+        return out;
+    }
+    void give_back(std::uint8_t* data) {
+        sodium_memzero(data, kMax);
+        const std::lock_guard lock(m_mutex);
+        m_free.push_back(data);
+    }
+
+  private:
+    static constexpr std::size_t kBlock = 1024 * kMax;
+    std::mutex m_mutex;
+    std::vector<std::uint8_t*> m_free;
+};
+
+/// Lives as long as the process: secrets of static objects may go last.
+SmallSecrets& small_secrets() {
+    static auto* const pool = new SmallSecrets();
+    return *pool;
+}
+
+}  // namespace
+
 SecretBytes::SecretBytes(std::size_t size) : m_size(size) {
     if (size == 0) return;
-    ensure_sodium();
-    m_data = static_cast<std::uint8_t*>(sodium_malloc(size));
-    if (m_data == nullptr) throw std::bad_alloc();
+    m_data = size <= SmallSecrets::kMax ? small_secrets().take() : guarded(size);
     sodium_memzero(m_data, size);
 }
 
@@ -54,7 +100,10 @@ bool SecretBytes::equals(channel::ByteView bytes) const {
 }
 
 void SecretBytes::wipe() {
-    sodium_free(m_data);  // wipes before it frees; null is allowed
+    if (m_data != nullptr && m_size <= SmallSecrets::kMax)
+        small_secrets().give_back(m_data);
+    else
+        sodium_free(m_data);  // wipes before it frees; null is allowed
     m_data = nullptr;
     m_size = 0;
 }

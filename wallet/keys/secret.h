@@ -13,7 +13,7 @@ namespace hedgerow::wallet {
 void ensure_sodium();
 
 /// Bytes that must not leak: in guarded memory (libsodium: locked against swapping where the system allows, left out of
-/// core dumps, wiped when freed), moved but never copied by accident, compared in constant time, and with no way to
+/// core dumps, wiped when freed; small ones share a block of it), moved but never copied by accident, compared in constant time, and with no way to
 /// print them. Throws std::bad_alloc when the system has no memory to give.
 class SecretBytes {
   public:

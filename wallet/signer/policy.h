@@ -35,8 +35,7 @@ struct Signed {
 /// Not thread-safe: one thread (the node's) owns it.
 class SigningPolicy {
   public:
-    /// A key in guarded memory takes up to four of the 65,530 mappings that Linux gives a process.
-    static constexpr std::size_t kMaxChannels = 8192;
+    static constexpr std::size_t kMaxChannels = 1 << 20;
 
     template <typename T>
     using Result = channel::Expected<T, channel::Rule>;

@@ -66,9 +66,8 @@ void add_positions(Expiry& e, Random& random, std::size_t count) {
         p.mark = Price::from_raw(random.below(digital ? 100'000'000 : Int128{60'000} * 100'000'000));
         const Int128 size = 1 + random.below(digital ? Int128{1'000'000'000} : Int128{10'000'000});
         p.quantity = Quantity::from_raw(random.next() % 2 == 0 ? size : -size);
-        entry.refresh();
         for (Side* side : {&e.pair.a, &e.pair.b}) {
-            side->channel.agreed.state.positions.push_back(entry);
+            side->channel.agreed.state.positions.edit().push_back(entry);
             side->channel.tip = side->channel.agreed.state;
         }
     }

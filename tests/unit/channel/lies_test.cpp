@@ -180,6 +180,7 @@ PeerMessage lie_update(World& w) {
     u.base = w.roll(4) == 0 ? near(w, victim.tip.version) : victim.tip.version;
     u.version = w.roll(4) == 0 ? near(w, victim.tip.version + 1) : victim.tip.version + 1;
     u.timestamp_ms = w.roll(4) == 0 ? near(w, w.pair.context.now_ms - 30'000 + w.roll(60'000)) : w.pair.context.now_ms;
+    std::vector<OpEntry> ops;
     for (unsigned i = w.roll(4); i > 0; --i) {
         OpEntry entry{0, random_op(w, w.liar)};
         if (!victim.proposals.empty() && w.roll(2) == 0) {
@@ -187,8 +188,9 @@ PeerMessage lie_update(World& w) {
             entry = {w.roll(5) == 0 ? near(w, p.number) : p.number,
                      w.roll(5) == 0 ? random_op(w, other(w.liar)) : p.op};
         }
-        u.ops.push_back(entry);
+        ops.push_back(entry);
     }
+    u.ops = OpList(std::move(ops));
     if (w.roll(8) != 0) sign_like_leader(w, u);
     if (u.signature && w.roll(8) == 0) u.signature->data[32] ^= 0x80;
     return u;

@@ -75,7 +75,7 @@ TEST_CASE("machine: a lying leader cannot speak for the follower, sign badly, or
     forged.version = 2;
     forged.base = 1;
     forged.timestamp_ms = pair.context.now_ms;
-    forged.ops.push_back({77, pay(-5)});
+    forged.ops = {{77, pay(-5)}};
     forged.signature = Signature{};
     const auto rejects = [&](Update update) {
         pair.b.outbox.clear();

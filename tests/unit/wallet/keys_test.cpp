@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <type_traits>
 
 #include "channel/crypto/keccak.h"
@@ -70,13 +71,35 @@ TEST_CASE("keys: the bytes of a freed secret lie behind a guard page") {
         const rlimit none{0, 0};
         setrlimit(RLIMIT_CORE, &none);
         for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, SIG_DFL);
-        SecretBytes secret(16);
+        SecretBytes secret(128);  // small ones share a block
         volatile const std::uint8_t* beyond = secret.reveal().data() + secret.size();
         _exit(*beyond);  // the first byte past the end is the guard page's
     }
     int status = 0;
     REQUIRE(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status));
+}
+
+TEST_CASE("keys: a hub's keys do not use up what the system lets a process map") {
+    const auto mappings = [] {
+        std::ifstream maps("/proc/self/maps");
+        std::size_t out = 0;
+        for (std::string line; std::getline(maps, line);) ++out;
+        return out;
+    };
+    const std::size_t before = mappings();
+    std::vector<SecretBytes> keys;
+    for (int i = 0; i < 100'000; ++i) {
+        keys.emplace_back(32);
+        keys.back().writable()[0] = static_cast<std::uint8_t>(i);
+    }
+    CHECK(mappings() < before + 1'000);
+    CHECK(keys[70'001].reveal()[0] == static_cast<std::uint8_t>(70'001));
+    const std::uint8_t* const place = keys.back().reveal().data();
+    keys.pop_back();
+    const SecretBytes next(32);
+    CHECK(next.reveal().data() == place);  // used again, and wiped
+    CHECK(next.equals(channel::Bytes(32, 0)));
 }
 
 TEST_CASE("keys: range of a private key") {

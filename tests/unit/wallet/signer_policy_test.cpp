@@ -119,8 +119,7 @@ TEST_CASE("policy: the core's form of a state has the same digest and the same r
     state.version = 3;
     channel::LockEntry lock;
     lock.lock.amount = Amount::from_raw(4);
-    lock.refresh();
-    state.locks.push_back(lock);
+    state.locks.edit().push_back(lock);
     state.refresh_derived();
     const auto made = f.policy.sign_state(f.id, state);
     REQUIRE(made.has_value());

@@ -139,7 +139,7 @@ TEST_CASE("ledger: an expiry closes the position at its payoff, and is a fill th
     Pair pair;
     const Channel& channel = pair.b.channel;
     const auto agreed = [&](std::uint64_t version, const Op& op) {
-        market.ledger().on_agreed(channel, {0, version, 0, kNow + version, {0, op}});
+        market.ledger().on_signed(channel, {version, kNow + version, {{0, op}}, {0}});
     };
     agreed(1, dated(pair, 0.1, 50'000));  // B sells
     agreed(2, dated(pair, 0.1, 52'000));

@@ -135,7 +135,7 @@ TEST_CASE("store: the head ends what was in flight up to its version; a later up
         p.update.channel = id;
         p.update.version = version;
         p.update.base = version - 1;
-        p.update.ops.push_back({0, channel::PayOp{0, channel::Amount::from_raw(1), {}}});
+        p.update.ops = {{0, channel::PayOp{0, channel::Amount::from_raw(1), {}}}};
         p.is_void = is_void;
         p.after = {1, 2, 3};
         return encode_update(p, net);

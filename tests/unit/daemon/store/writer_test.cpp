@@ -91,6 +91,35 @@ std::set<std::int64_t> reported_by_child(const TempDir& dir, std::size_t kill_af
 
 }  // namespace
 
+TEST_CASE("writer: an idle one commits at once on the caller's thread; one that is behind does not") {
+    const TempDir dir;
+    std::vector<std::string> fatal;
+    Writer writer(open_in(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); });
+    Writer::Job first = insert_job(1);
+    REQUIRE(writer.commit_now(first));
+    const auto reader = Database::open_reader(dir.path() / "node.db");
+    CHECK(stored_items(*reader) == std::set<std::int64_t>{1});
+    CHECK_FALSE(readable(writer.completion_fd(), 0));
+    CHECK(writer.flush());
+    // What was committed and not drained yet comes first.
+    REQUIRE(writer.submit(insert_job(2), [] {}));
+    REQUIRE(writer.flush());
+    Writer::Job second = insert_job(3);
+    CHECK_FALSE(writer.commit_now(second));
+    drain_all(writer, 1);
+    CHECK(writer.commit_now(second));
+    REQUIRE(writer.submit(insert_job(4), [] {}));
+    drain_all(writer, 1);
+    CHECK(stored_items(*reader) == std::set<std::int64_t>{1, 2, 3, 4});
+    CHECK(writer.metrics().jobs == 4);
+    Writer::Job again = insert_job(4);
+    CHECK(writer.commit_now(again));
+    CHECK(writer.failed());
+    CHECK(fatal.size() == 1);
+    CHECK_FALSE(writer.commit_now(again));
+    CHECK(writer.submit(insert_job(5), [] {}).error() == Rule::store_failed);
+}
+
 TEST_CASE("writer: jobs run in order, callbacks come in order on the draining thread") {
     const TempDir dir;
     Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); });

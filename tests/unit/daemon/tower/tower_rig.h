@@ -99,6 +99,7 @@ struct TowerRig : PeerManager::Events {
                 parts.steady_ms = loop.steady_ms();
             });
             loop.at_end_of_turn([this] {
+                peers.end_turn();
                 if (store.outbox().end_turn()) loop.post_completion([] {});
             });
             loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });

@@ -294,3 +294,24 @@ TEST_CASE("two keepers of one client's backups: one page of both, newest of each
     } while (next.more);
     CHECK(got == wanted);
 }
+
+TEST_CASE("peers: a flood of one keeps what another says waiting for no more than a turn") {
+    Shop shop;
+    constexpr std::size_t kFlood = 10 * PeerManager::kFramesPerTurn;
+    for (std::size_t i = 0; i < kFlood; ++i) shop.send_bytes(shop.alice, {0xff, 0xff});
+    shop.send(shop.bob, TowerPlanAsk{});
+    shop.turn();
+    shop.run->store.writer().step();
+    CHECK(shop.answers(shop.bob).size() == 1);
+    CHECK(shop.answers(shop.alice).size() < PeerManager::kFramesPerTurn);
+    CHECK(shop.run->peers.waiting());
+    // Nothing of it is lost either.
+    std::size_t refused = PeerManager::kFramesPerTurn - 1;
+    for (int i = 0; i < 20; ++i) {
+        shop.run->peers.drain();
+        shop.settle();
+        refused += shop.answers(shop.alice).size();
+    }
+    CHECK(refused == kFlood);
+    CHECK_FALSE(shop.run->peers.waiting());
+}
