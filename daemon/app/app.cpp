@@ -173,4 +173,14 @@ int App::run() {
 
 void App::stop() noexcept { m_impl->node.stop(); }
 
+Node& App::node() { return m_impl->node; }
+Market& App::market() { return m_impl->market; }
+
+channel::Rule App::take_package(channel::ByteView raw) {
+    const auto taken = m_impl->book.submit(raw, wall_clock_ms());
+    if (!taken) return taken.error();
+    if (!taken->moved.empty()) m_impl->prices_moved();
+    return channel::Rule::none;
+}
+
 }  // namespace hedgerow::daemon

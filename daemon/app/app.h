@@ -8,6 +8,9 @@
 
 namespace hedgerow::daemon {
 
+class Market;
+class Node;
+
 /// hedgerowd without its process: node, oracle client, market, payments and RPC server, made from a configuration.
 class App {
   public:
@@ -24,6 +27,12 @@ class App {
     [[nodiscard]] int run();
     /// From any thread or a signal handler.
     void stop() noexcept;
+
+    /// For a program that is built around a node: see Node for what may be called when.
+    [[nodiscard]] Node& node();
+    [[nodiscard]] Market& market();
+    /// An oracle's package, as the client of its publisher would have brought it: what PriceBook::submit said.
+    channel::Rule take_package(channel::ByteView raw);
 
   private:
     struct Impl;

@@ -239,7 +239,7 @@ Ending DaemonWorld::ending(const Exported& of) {
 // ----------------------------------------------------------------------------------------------------------
 
 Daemon::Daemon(DaemonWorld& world, std::string name, const DaemonOptions& options)
-    : m_world(world), m_name(std::move(name)), m_datadir(world.directory / m_name) {
+    : m_world(world), m_name(std::move(name)), m_program(options.program), m_datadir(world.directory / m_name) {
     std::filesystem::create_directories(m_datadir);
     std::filesystem::permissions(m_datadir, std::filesystem::perms::owner_all);
     std::ofstream(m_datadir / "password") << kPassword;
@@ -317,7 +317,7 @@ void Daemon::start(const ChildOptions& child) {
     std::filesystem::remove(url);
     m_ended.reset();
     m_process = std::make_unique<ChildProcess>(
-        std::vector<std::string>{program("hedgerowd"), "--datadir", m_datadir.string()}, child);
+        std::vector<std::string>{program(m_program.c_str()), "--datadir", m_datadir.string()}, child);
     const auto running = [&] {
         if (ended()) throw std::runtime_error(fmt::format("{} has ended with {}", m_name, *m_ended));
     };
@@ -343,6 +343,7 @@ std::optional<int> Daemon::ended() {
 }
 
 int Daemon::stop() {
+    if (m_process->pid() <= 0) throw std::runtime_error(m_name + " does not run");  // pid 0 would be us
     ::kill(m_process->pid(), SIGTERM);
     return m_process->wait();
 }

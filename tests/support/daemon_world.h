@@ -72,6 +72,8 @@ struct DaemonOptions {
     std::vector<std::pair<std::string, std::string>> settings;
     /// Of the first start.
     ChildOptions child = {};
+    /// What runs: hedgerowd, or a program with the same command line.
+    std::string program = "hedgerowd";
 };
 
 /// A world for hedgerowd: its token is asset USDC of every node, with 6 decimals; the other asset is ETH, the chain's
@@ -157,6 +159,7 @@ class Daemon {
     [[nodiscard]] const channel::Address& account() const { return m_account; }
     [[nodiscard]] const std::string& phrase() const { return m_phrase; }
     [[nodiscard]] const std::filesystem::path& datadir() const { return m_datadir; }
+    [[nodiscard]] ChildProcess& process() { return *m_process; }
 
   private:
     void write_config(const DaemonOptions& options);
@@ -164,6 +167,7 @@ class Daemon {
 
     DaemonWorld& m_world;
     std::string m_name;
+    const std::string m_program;
     std::filesystem::path m_datadir;
     std::unique_ptr<ChildProcess> m_process;
     std::optional<int> m_ended;
