@@ -206,11 +206,12 @@ class Session : public std::enable_shared_from_this<Session> {
         m_parser->eager(true);
         if (m_buffer.size() > 0) return read_request();
         enter(Phase::idle, ms(m_shared->limits.idle_timeout_ms));
-        m_socket.async_read_some(m_buffer.prepare(kFirstRead), [self = shared_from_this()](error_code ec, std::size_t n) {
-            if (ec || self->m_phase != Phase::idle) return self->close_now();
-            self->m_buffer.commit(n);
-            self->read_request();
-        });
+        m_socket.async_read_some(m_buffer.prepare(kFirstRead),
+                                 [self = shared_from_this()](error_code ec, std::size_t n) {
+                                     if (ec || self->m_phase != Phase::idle) return self->close_now();
+                                     self->m_buffer.commit(n);
+                                     self->read_request();
+                                 });
     }
 
     /// What is there already is often the whole request: then nothing is waited for, and no clock is set.
@@ -228,8 +229,9 @@ class Session : public std::enable_shared_from_this<Session> {
         if (ec != asio::error::would_block) return on_read_error(ec);
         enter(Phase::reading, ms(m_shared->limits.read_timeout_ms));
         if (m_parser->is_header_done()) return on_header({});
-        http::async_read_header(m_socket, m_buffer, *m_parser,
-                                [self = shared_from_this()](error_code read_ec, std::size_t) { self->on_header(read_ec); });
+        http::async_read_header(
+            m_socket, m_buffer, *m_parser,
+            [self = shared_from_this()](error_code read_ec, std::size_t) { self->on_header(read_ec); });
     }
 
     void on_header(error_code ec) {
@@ -311,8 +313,9 @@ class Session : public std::enable_shared_from_this<Session> {
         while (!ec && !m_serializer->is_done()) http::write_some(m_socket, *m_serializer, ec);
         if (ec != asio::error::would_block) return on_written(ec);
         enter(Phase::writing, ms(m_shared->limits.write_timeout_ms));
-        http::async_write(m_socket, *m_serializer,
-                          [self = shared_from_this()](error_code write_ec, std::size_t) { self->on_written(write_ec); });
+        http::async_write(m_socket, *m_serializer, [self = shared_from_this()](error_code write_ec, std::size_t) {
+            self->on_written(write_ec);
+        });
     }
     void on_written(error_code ec) {
         if (ec) return close_now();

@@ -11,8 +11,8 @@ namespace hedgerow::rpc {
 
 /// One request of a body, or what stands in its place.
 struct Request {
-    std::string id = "null";    ///< JSON text to answer with; null where none is given, or one that cannot be one
-    bool has_id = false;        ///< false: a notification, unless it is `wrong`
+    std::string id = "null";  ///< JSON text to answer with; null where none is given, or one that cannot be one
+    bool has_id = false;      ///< false: a notification, unless it is `wrong`
     std::string method;
     std::optional<RpcError> wrong;  ///< why it is no JSON-RPC 2.0 request, which is answered even without an id
 };

@@ -405,9 +405,10 @@ TEST_CASE("dispatcher: a result may be written as text, and is checked where res
         dispatcher.bind("wallet_send", [&](const Json&, const Reply& reply) { reply.result_text(text); });
         const auto ask = [&](std::string_view id) {
             std::string out;
-            dispatcher.handle(R"({"jsonrpc":"2.0","method":"wallet_send","params":["0x0000000000000000000000000000000000000001","ETH","1"])" +
-                                  std::string(id) + "}",
-                              kAllScopes, [&](std::string answer) { out = std::move(answer); });
+            dispatcher.handle(
+                R"({"jsonrpc":"2.0","method":"wallet_send","params":["0x0000000000000000000000000000000000000001","ETH","1"])" +
+                    std::string(id) + "}",
+                kAllScopes, [&](std::string answer) { out = std::move(answer); });
             return out;
         };
         text = "{\"txHash\":\"" + kChannel + "\"}";

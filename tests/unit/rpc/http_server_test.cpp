@@ -53,7 +53,8 @@ TEST_CASE("http server: requests that come in any pieces, and answers larger tha
     HttpServer server({}, echo);
     const std::string body(20'000, 'b');
     const std::string request = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + body;
-    for (const std::size_t cut : {1UL, 30UL, request.size() - body.size(), request.size() - body.size() + 1, 4'096UL, request.size() - 1}) {
+    for (const std::size_t cut :
+         {1UL, 30UL, request.size() - body.size(), request.size() - body.size() + 1, 4'096UL, request.size() - 1}) {
         const RawConnection connection(server.port());
         connection.send(request.substr(0, cut));
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -63,7 +64,9 @@ TEST_CASE("http server: requests that come in any pieces, and answers larger tha
         CHECK(answers.find("GET /z") != std::string::npos);
     }
 
-    HttpServer large({}, [](HttpRequest, const HttpResponder& responder) { responder.send(text_response(200, std::string(20 << 20, 'a'))); });
+    HttpServer large({}, [](HttpRequest, const HttpResponder& responder) {
+        responder.send(text_response(200, std::string(20 << 20, 'a')));
+    });
     const RawConnection connection(large.port());
     connection.send(std::string(kGet) + kGetAndClose);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));  // more than fits is written by then

@@ -65,7 +65,8 @@ void compare(const std::string& text) {
         CHECK((request.wrong ? request.wrong->name : "") == fault_of(wanted));
         const bool has_id = wanted.is_object() && wanted.contains("id");
         CHECK(request.has_id == has_id);
-        const bool usable = has_id && (wanted["id"].is_number() || (wanted["id"].is_string() && wanted["id"].get<std::string>().size() <= 256));
+        const bool usable = has_id && (wanted["id"].is_number() ||
+                                       (wanted["id"].is_string() && wanted["id"].get<std::string>().size() <= 256));
         CHECK(parse_json(request.id).value() == (usable ? wanted["id"] : Json()));
         if (request.wrong) continue;
         CHECK(request.method == wanted["method"]);
@@ -82,8 +83,8 @@ std::string repeated(std::string_view text, int count) {
 }  // namespace
 
 TEST_CASE("requests: members in any order, with any values, as a tree says") {
-    const std::vector<std::string> members = {
-        R"("jsonrpc":"2.0")", R"("method":"pay_send")", R"("params":{"a":[{"b":1}],"c":null})", R"("id":7)"};
+    const std::vector<std::string> members = {R"("jsonrpc":"2.0")", R"("method":"pay_send")",
+                                              R"("params":{"a":[{"b":1}],"c":null})", R"("id":7)"};
     std::vector<std::size_t> order = {0, 1, 2, 3};
     do {
         std::string text;
@@ -92,9 +93,22 @@ TEST_CASE("requests: members in any order, with any values, as a tree says") {
         compare("[" + text + "}," + text + "}]");
     } while (std::next_permutation(order.begin(), order.end()));
 
-    const std::vector<std::string> values = {
-        "null", "true", "1", "-1", "1.5", "18446744073709551615", "99999999999999999999", R"("")", R"("2.0")", R"("x\n\u00e9\"")",
-        "[]", "{}", R"([1,[2,{"a":3}]])", R"({"a":{"a":1},"b":[]})", '"' + std::string(256, 'i') + '"', '"' + std::string(257, 'i') + '"'};
+    const std::vector<std::string> values = {"null",
+                                             "true",
+                                             "1",
+                                             "-1",
+                                             "1.5",
+                                             "18446744073709551615",
+                                             "99999999999999999999",
+                                             R"("")",
+                                             R"("2.0")",
+                                             R"("x\n\u00e9\"")",
+                                             "[]",
+                                             "{}",
+                                             R"([1,[2,{"a":3}]])",
+                                             R"({"a":{"a":1},"b":[]})",
+                                             '"' + std::string(256, 'i') + '"',
+                                             '"' + std::string(257, 'i') + '"'};
     for (const char* name : {"jsonrpc", "method", "params", "id", "other"}) {
         for (const std::string& value : values) {
             std::string text = R"({"jsonrpc":"2.0","method":"m","params":[1],"id":"i"})";
@@ -132,12 +146,17 @@ TEST_CASE("requests: what is refused of any text is refused wherever it stands")
         compare(R"([{"id":)" + repeated("[", depth) + repeated("]", depth) + "}]");
         compare(R"([{"x":)" + repeated(R"({"x":)", depth) + "1" + repeated("}", depth) + "}]");
     }
-    for (const char* broken : {"", "[", "[{}", "{\"id\":1", "{} {}", "[{}],", "{\"id\":1e999}", "[1,]", "{\"id\":\"\xff\"}"}) compare(broken);
+    for (const char* broken :
+         {"", "[", "[{}", "{\"id\":1", "{} {}", "[{}],", "{\"id\":1e999}", "[1,]", "{\"id\":\"\xff\"}"})
+        compare(broken);
 }
 
 TEST_CASE("requests: an id that is a number comes back in the digits it was written in") {
-    const auto id = [](const std::string& text) { return read(R"({"jsonrpc":"2.0","method":"m","id":)" + text + "}").taken.at(0).request.id; };
-    for (const char* text : {"0", "-7", "18446744073709551615", "1.0", "1e2", "1.50", "123456789012345678901234567890", R"("a\"b")", R"("")", "null"})
+    const auto id = [](const std::string& text) {
+        return read(R"({"jsonrpc":"2.0","method":"m","id":)" + text + "}").taken.at(0).request.id;
+    };
+    for (const char* text : {"0", "-7", "18446744073709551615", "1.0", "1e2", "1.50", "123456789012345678901234567890",
+                             R"("a\"b")", R"("")", "null"})
         CHECK(id(text) == text);
     CHECK(id("true") == "null");
     CHECK(id("[1]") == "null");
@@ -159,9 +178,29 @@ TEST_CASE("requests: beyond the bound they are counted and not taken, and must b
 TEST_CASE("requests: whatever arrives is what a tree of it says") {
     constexpr std::uint32_t kSeed = 20261129;
     std::mt19937 random(kSeed);
-    const std::vector<std::string> pieces = {"{", "}", "[", "]", ",", ":", "\"jsonrpc\"", "\"2.0\"", "\"method\"", "\"params\"", "\"id\"", "\"x\"",
-                                             "1", "1.0", "null", "true", "\"jsonrpc\":\"2.0\"", "\"method\":\"m\"", "\"id\":1", "{}", "[]"};
-    const std::string whole = R"([{"jsonrpc":"2.0","method":"pay_send","params":{"asset":"ETH","list":[1,{"a":"b"}]},"id":"x"},{"jsonrpc":"2.0","method":"m","params":[1,2]}])";
+    const std::vector<std::string> pieces = {"{",
+                                             "}",
+                                             "[",
+                                             "]",
+                                             ",",
+                                             ":",
+                                             "\"jsonrpc\"",
+                                             "\"2.0\"",
+                                             "\"method\"",
+                                             "\"params\"",
+                                             "\"id\"",
+                                             "\"x\"",
+                                             "1",
+                                             "1.0",
+                                             "null",
+                                             "true",
+                                             "\"jsonrpc\":\"2.0\"",
+                                             "\"method\":\"m\"",
+                                             "\"id\":1",
+                                             "{}",
+                                             "[]"};
+    const std::string whole =
+        R"([{"jsonrpc":"2.0","method":"pay_send","params":{"asset":"ETH","list":[1,{"a":"b"}]},"id":"x"},{"jsonrpc":"2.0","method":"m","params":[1,2]}])";
     int good = 0;
     for (int i = 0; i < 20'000; ++i) {
         std::string text = whole;
