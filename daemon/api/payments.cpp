@@ -28,7 +28,7 @@ Fault fault(Rule rule) { return rpc::from_rule(rule); }
 }  // namespace
 
 std::string payment_id(const ChannelId& channel, std::uint64_t version, std::uint16_t index) {
-    return to_hex(channel).substr(0, 18) + "-" + std::to_string(version) + "-" + std::to_string(index);
+    return to_hex(channel.view().first(8)) + "-" + std::to_string(version) + "-" + std::to_string(index);
 }
 
 Expected<Invoice, Rule> parse_invoice(std::string_view text) {
