@@ -88,6 +88,7 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
     const OpScope scope{turn.context, channel, pending.update.timestamp_ms};
     I256 in_doubt = in_doubt16(channel);
     OpList::Builder ops;
+    ops.reserve(channel.queue.size());
     while (!channel.queue.empty() && ops.size() < kMaxOpsPerUpdate && ops.bytes() <= kMaxUpdateBytes - kMaxOpBytes) {
         QueuedOp queued = std::move(channel.queue.front());
         channel.queue.pop_front();
