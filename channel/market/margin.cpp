@@ -40,7 +40,7 @@ U256 notional_of(const PositionView& view, Quantity quantity) {
 }
 
 U256 part_up(const U256& notional, Uint128 bps) {
-    if (notional.high() == 0 && notional.limb[1] == 0) {  // 64 bits by 14 bits: no carry to look after
+    if (notional.high() == 0 && notional.limb[1] == 0) {  // rates are 32 bits: the product fits 128
         const Uint128 product = Uint128{notional.limb[0]} * bps + (kBps - 1);
         if ((product >> 64) == 0) return {static_cast<std::uint64_t>(product) / static_cast<std::uint64_t>(kBps)};
     }

@@ -3,6 +3,7 @@
 #include "channel/market/convert.h"
 #include "channel/market/instrument.h"
 #include "channel/market/payoff.h"
+#include "channel/messages/stored_update.h"
 #include "daemon/node/node.h"
 
 namespace hedgerow::daemon {
@@ -159,7 +160,7 @@ std::vector<TradeRecord> Ledger::trades(const std::optional<ChannelId>& id, cons
     std::vector<TradeRecord> out;
     while (out.size() < limit && rows.step()) {
         const Channel* channel = m_node.find(rows.fixed<ChannelId>(0));
-        const auto update = wire_decode<Update>(rows.blob_view(3));
+        const auto update = decode_stored_update(rows.blob_view(3));
         if (channel == nullptr || !update) continue;
         const std::uint64_t version = rows.uint64(1), time_ms = rows.uint64(2);
         const bool at_cursor = time_ms == before.time_ms && version == before.version;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "channel/messages/stored_update.h"
+
 namespace hedgerow::daemon {
 
 using channel::Bytes;
@@ -22,7 +24,7 @@ E enum_from(std::uint64_t number, const char* what) {
 
 UpdateRow read_update(Query& q) {
     UpdateRow row;
-    auto update = channel::wire_decode<channel::Update>(q.blob_view(0));
+    auto update = channel::decode_stored_update(q.blob_view(0));
     if (!update) corrupt("updates.body");
     row.update = std::move(*update);
     row.is_void = q.boolean(1);

@@ -23,7 +23,8 @@ double us_since(Clock::time_point start) {
     return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
-/// What a node does as five oracles say a price: every package decoded, judged and counted, then the median.
+/// What a node does as five oracles say a price, each from its own endpoint: every package decoded, judged and counted,
+/// then the median; a tenth of them are of slot times and go to the history's file.
 std::vector<Figure> oracle_median(const RunOptions& options) {
     std::vector<testing::TestKey> keys;
     for (std::uint8_t i = 1; i <= kOracles; ++i) keys.emplace_back(i);
@@ -50,7 +51,7 @@ std::vector<Figure> oracle_median(const RunOptions& options) {
         const auto start = Clock::now();
         for (std::size_t r = 0; r < rounds; ++r) {
             for (std::size_t i = 0; i < kOracles; ++i) {
-                if (!book.submit(packages[r * kOracles + i], kStart + 100 * r))
+                if (!book.submit(packages[r * kOracles + i], kStart + 100 * r, i))
                     throw std::runtime_error("a package is refused");
             }
             if (!book.median(feed, kStart + 100 * r)) throw std::runtime_error("no median");

@@ -57,10 +57,19 @@ TEST_CASE("signature: the EIP-2098 example recovers, verifies, and its high-s tw
     another.data[0] ^= 1;
     CHECK_FALSE(verify(another, signature, *key));
     CHECK(compact_from_rsv(rsv_from_compact(signature)) == signature);
+    Signature other_parity = signature;
+    other_parity.data[32] ^= 0x80;
+    CHECK_FALSE(verify(digest, other_parity, *key));
+    for (const Signature& either : {signature, other_parity}) {
+        CHECK(verify_any_parity(digest, either, *key));
+        CHECK_FALSE(verify_any_parity(another, either, *key));
+    }
+    CHECK_FALSE(verify_any_parity(digest, signature, PublicKey{}));
     Signature high = signature;
     std::fill(high.data.begin() + 33, high.data.end(), std::uint8_t{0xff});
     high.data[32] |= 0x7f;
     CHECK_FALSE(verify(digest, high, *key));
+    CHECK_FALSE(verify_any_parity(digest, high, *key));
     CHECK_FALSE(recover(digest, high));
     CHECK_FALSE(recover(digest, Signature{}));
 }
