@@ -23,6 +23,8 @@ using channel::Unexpected;
 /// The first of an oracle's votes, whose times ascend, that is not before `timestamp_ms`.
 template <typename Votes>
 auto at_or_after(Votes& votes, std::uint64_t timestamp_ms) {
+    if (votes.empty() || votes.back().timestamp_ms < timestamp_ms) return votes.end();
+    if (votes.back().timestamp_ms == timestamp_ms) return std::prev(votes.end());  // mostly it is the newest
     return std::lower_bound(votes.begin(), votes.end(), timestamp_ms,
                             [](const auto& vote, std::uint64_t time) { return vote.timestamp_ms < time; });
 }
@@ -69,7 +71,7 @@ bool PriceBook::is_near(Price price, Price reference) const {
 }
 
 Expected<PackageReceipt, Rule> PriceBook::submit(ByteView raw, std::uint64_t now_ms,
-                                                 std::optional<PackageSource> source) {
+                                                 std::optional<OracleSource> source) {
     const auto package = channel::decode_signed_package(raw);
     if (!package) return Unexpected{package.error()};
     const DataPackage& data = package->data;
@@ -125,15 +127,19 @@ Rule PriceBook::submit_history(ByteView raw, std::uint64_t now_ms) {
 Rule PriceBook::take_point(const DataPackage& data, const Feed& feed, const Address& signer, PackageReceipt& receipt) {
     const auto price = channel::price_of(data, feed);
     if (!price) return price.error();
-    if (!m_feeds.contains(feed) && m_feeds.size() >= PackageHistory::kMaxFeeds) return Rule::queue_full;
-    FeedPrices& prices = m_feeds[feed];
+    auto found = m_feeds.find(feed);
+    if (found == m_feeds.end()) {
+        if (m_feeds.size() >= PackageHistory::kMaxFeeds) return Rule::queue_full;
+        found = m_feeds.emplace(feed, FeedPrices()).first;
+    }
+    FeedPrices& prices = found->second;
     std::deque<Vote>& votes = prices.votes[signer];
     if (!votes.empty() && data.timestamp_ms <= votes.back().timestamp_ms) return Rule::package_replayed;
     const bool near = !prices.agreed || is_near(*price, prices.agreed->price);
     votes.push_back(Vote{data.timestamp_ms, *price, !near});
     if (votes.size() > kVotesPerOracle) votes.pop_front();
     release(prices, data.timestamp_ms);
-    const bool held = prices.votes[signer].back().held;
+    const bool held = votes.back().held;
     if (agree(prices, data.timestamp_ms)) receipt.moved.push_back(feed);
     return held ? Rule::package_deviates : Rule::none;
 }
@@ -141,10 +147,14 @@ Rule PriceBook::take_point(const DataPackage& data, const Feed& feed, const Addr
 void PriceBook::release(FeedPrices& prices, std::uint64_t timestamp_ms) const {
     if (m_config.oracles.size() == 1) return release_alone(prices);
     std::vector<Vote*> at_time;
+    bool any_held = false;
     for (auto& [signer, votes] : prices.votes) {
         const auto vote = at_or_after(votes, timestamp_ms);
-        if (vote != votes.end() && vote->timestamp_ms == timestamp_ms) at_time.push_back(&*vote);
+        if (vote == votes.end() || vote->timestamp_ms != timestamp_ms) continue;
+        at_time.push_back(&*vote);
+        any_held = any_held || vote->held;
     }
+    if (!any_held) return;
     const std::uint32_t needed = std::max(m_config.threshold, 2U);
     for (Vote* vote : at_time) {
         if (!vote->held) continue;

@@ -59,7 +59,7 @@ class PriceBook {
     /// given where none is. std::system_error from the history file. Sources that are numbered cost less (SignerFinder):
     /// between slots a package of theirs counts whatever its parity bit; one that is kept for attest must be right in it.
     [[nodiscard]] channel::Expected<PackageReceipt, channel::Rule> submit(
-        channel::ByteView raw, std::uint64_t now_ms, std::optional<PackageSource> source = std::nullopt);
+        channel::ByteView raw, std::uint64_t now_ms, std::optional<OracleSource> source = std::nullopt);
 
     /// A package of the past (from an oracle's HTTP history) for attest: it goes to the history only, never into
     /// prices. Rule::none; the errors of submit without package_deviates; package_malformed where its time is no slot;

@@ -45,14 +45,14 @@ struct World {
         return oracle.package("BTC_USD", "100", now);
     }
     /// Who the book says signed it; zeros where it is refused.
-    Address signer(const Bytes& raw, std::optional<PackageSource> source) {
+    Address signer(const Bytes& raw, std::optional<OracleSource> source) {
         const auto receipt = book.submit(raw, now, source);
         rule = receipt ? Rule::none : receipt.error();
         return receipt ? receipt->signer : Address{};
     }
     Rule rule = Rule::none;
     /// From now on source i brings what this oracle signs, and its key is known.
-    void learn(PackageSource source, const TestOracle& oracle) {
+    void learn(OracleSource source, const TestOracle& oracle) {
         for (int i = 0; i < 2; ++i) REQUIRE(signer(package(oracle), source) == oracle.address());
     }
 };
