@@ -1,3 +1,5 @@
+#include "channel/machine/durable.h"
+
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/machine/turn.h"
@@ -6,9 +8,12 @@ namespace hedgerow::channel {
 
 namespace {
 
+/// Format 1 differs in what its check bytes are of.
+constexpr std::uint16_t kHeadFormat = 2;
+
 /// The stored head, by one field list like everything else (spec 8.2).
 struct Head {
-    std::uint16_t format = 1;
+    std::uint16_t format = kHeadFormat;
     Terms terms;
     Party me = Party::A;
     NodeId peer;
@@ -44,7 +49,7 @@ bool signed_by_us(const Channel& channel, const Digest& digest, const Signature&
 }
 
 Rule check_head(const Head& head, const Channel& channel) {
-    if (head.format != 1) return Rule::protocol_version_unsupported;
+    if (head.format == 0 || head.format > kHeadFormat) return Rule::protocol_version_unsupported;
     const std::size_t n = head.terms.assets.size();
     for (const Party party : {Party::A, Party::B}) {
         if (head.funds_seen.deposit(party).size() != n || head.funds_seen.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
@@ -59,10 +64,20 @@ Rule check_head(const Head& head, const Channel& channel) {
     return signed_by_both ? Rule::none : Rule::bad_signature;
 }
 
-/// The first bytes of a hash: storage that rots must not become money.
-Bytes check_bytes(ByteView bytes) {
-    const Hash hash = keccak256(bytes);
-    return {hash.data.begin(), hash.data.begin() + kCheckBytes};
+Bytes first_bytes(const Hash& hash) { return {hash.data.begin(), hash.data.begin() + kCheckBytes}; }
+
+/// The first bytes of a hash: storage that rots must not become money. A signed state is not hashed again: its digest, which is, binds all of it
+/// and is compared with it in check_head; so what is open in a channel does not make its head dearer.
+Bytes check_bytes(const Head& head, ByteView body) {
+    if (head.format == 1) return first_bytes(keccak256(body));
+    Writer out;
+    for_each_field(head, [&](const auto&, const auto& member) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, ChannelState>) {
+            if (member.version != 0) return;
+        }
+        wire_write(out, member);
+    });
+    return first_bytes(keccak256(out.bytes()));
 }
 
 /// A stored update of ours is in flight again, with the state it led to when we signed it.
@@ -130,17 +145,24 @@ Bytes encode_head(const Channel& channel) {
     head.lost_data = channel.lost_data;
     head.challenged = channel.challenged;
     Bytes out = wire_encode(head);
-    append(out, check_bytes(out));
+    append(out, check_bytes(head, out));
+    return out;
+}
+
+Bytes seal_head(ByteView body) {
+    Bytes out(body.begin(), body.end());
+    const auto head = wire_decode<Head>(body);
+    append(out, head ? check_bytes(*head, body) : first_bytes(keccak256(body)));
     return out;
 }
 
 Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, const std::vector<PersistUpdate>& pending) {
     if (bytes.size() < kCheckBytes) return Unexpected{Rule::frame_truncated};
     const ByteView body = bytes.first(bytes.size() - kCheckBytes);
-    const Bytes check = check_bytes(body);
-    if (!std::equal(check.begin(), check.end(), bytes.last(kCheckBytes).begin())) return Unexpected{Rule::digest_mismatch};
     auto head = wire_decode<Head>(body);
     if (!head) return Unexpected{head.error()};
+    const Bytes check = check_bytes(*head, body);
+    if (!std::equal(check.begin(), check.end(), bytes.last(kCheckBytes).begin())) return Unexpected{Rule::digest_mismatch};
     auto state = decode_state(wire_encode(head->state), head->terms);
     if (!state) return Unexpected{state.error()};
     Channel channel;
