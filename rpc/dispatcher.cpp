@@ -196,12 +196,13 @@ void Dispatcher::start(const std::shared_ptr<Batch>& batch, std::size_t index, c
     }
     auto params = bind_params(*slot->method, request.contains("params") ? request["params"] : Json());
     if (!params) return reply.error(invalid_params(params.error()));
-    call(bound->second.handler, std::move(*params), reply);
+    call(bound->second, std::move(*params), reply);
 }
 
-void Dispatcher::call(const std::shared_ptr<const Handler>& handler, Json params, Reply reply) const {
+void Dispatcher::call(const Bound& bound, Json params, Reply reply) const {
     // The reply is dropped unanswered where the handler throws, which its slot turns into internal_error.
-    const auto guarded = [handler](const Json& p, Reply r) {
+    const auto guarded = [handler = bound.handler, waits = !bound.method->while_starting, this](const Json& p, Reply r) {
+        if (waits && m_options.starting && m_options.starting()) return r.error(from_node_error(NodeError::node_starting));
         try {
             (*handler)(p, std::move(r));
         } catch (const std::exception&) {

@@ -37,6 +37,8 @@ struct DispatcherOptions {
     std::size_t max_batch = 1000;  ///< calls in a batch; above: one error for the whole, nothing is called
     bool check_results = false;    ///< a result that its schema does not describe becomes internal_error (tests)
     TaskRunner run = {};           ///< where handlers run; on the calling thread where empty
+    /// Asked where handlers run, before each: true refuses all with node_starting but the methods that are answered while starting.
+    std::function<bool()> starting = {};
 };
 
 /// JSON-RPC 2.0 over the method table, free of transport: text in, text out. bind() everything, then handle() from any
@@ -61,7 +63,7 @@ class Dispatcher {
         std::shared_ptr<const Handler> handler;
     };
     void start(const std::shared_ptr<Batch>& batch, std::size_t index, const Json& request, Scopes scopes) const;
-    void call(const std::shared_ptr<const Handler>& handler, Json params, Reply reply) const;
+    void call(const Bound& bound, Json params, Reply reply) const;
 
     const DispatcherOptions m_options;
     std::map<std::string, Bound, std::less<>> m_handlers;

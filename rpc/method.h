@@ -36,6 +36,7 @@ struct MethodSpec {
     std::string details = {};  ///< further sentences for the help page; may be empty
     std::string example = {};  ///< arguments of the command line after the verb; may be empty
     ParamsCheck check = nullptr;
+    bool while_starting = false;  ///< answered also before the node has taken up its channels; others are node_starting then
 };
 
 /// Every method, grouped by namespace in the order of the help page.

@@ -71,7 +71,7 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     if (!after) return after.error();
     const std::uint64_t last = channel.pending.empty() ? channel.agreed.state.version : channel.pending.back().update.version;
     if (after->version != stored.update.version || after->version <= last) return Rule::digest_mismatch;
-    if (!stored.is_void && stored.update.base != channel.tip.version) return Rule::base_unknown;
+    if (!stored.is_void && stored.update.base != channel.tip().version) return Rule::base_unknown;
     PendingUpdate pending;
     pending.update = stored.update;
     pending.after = std::move(*after);
@@ -82,7 +82,6 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     if (!stored.update.signature || !signed_by_us(channel, pending.digest, *stored.update.signature)) return Rule::bad_signature;
     channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
     if (pending.is_void && pending.update.ops.empty()) return Rule::none;  // as in leader_reject
-    if (!pending.is_void) channel.tip = pending.after;
     channel.pending.push_back(std::move(pending));
     return Rule::none;
 }
@@ -106,7 +105,6 @@ Channel make_channel(const Terms& terms, const RiskTerms& risk, const List<Price
         }
     }
     channel.agreed.state = initial_state(terms, risk, asset_marks);
-    channel.tip = channel.agreed.state;
     return channel;
 }
 
@@ -155,7 +153,6 @@ Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, c
     channel.funds_peer = head->funds_peer;
     channel.status = head->status;
     channel.agreed = {std::move(*state), head->digest, head->signature_a, head->signature_b};
-    channel.tip = channel.agreed.state;
     channel.highest_signed = head->highest_signed;
     channel.close = head->close;
     channel.dispute = head->dispute;

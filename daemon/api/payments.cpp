@@ -78,7 +78,7 @@ Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& toke
             if (channel->terms.assets[i].token != token) continue;
             if (!channel->connected) {
                 best = fault(Rule::peer_disconnected);
-            } else if (available_of(at, *channel, channel->tip, channel->me, i) < amount) {
+            } else if (available_of(at, *channel, channel->tip(), channel->me, i) < amount) {
                 best = fault(Rule::insufficient_balance);
             } else {
                 return channel->id;

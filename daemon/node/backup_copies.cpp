@@ -35,8 +35,11 @@ void BackupCopies::restore(bool fetch) {
 }
 
 void BackupCopies::add_holders(const Channel& channel, Copy& copy) {
-    copy.holders.try_emplace(channel.peer);
-    for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) copy.holders.try_emplace(tower);
+    const auto add = [&](const NodeId& id) {
+        if (copy.find(id) == nullptr) copy.holders.emplace_back().id = id;
+    };
+    add(channel.peer);
+    for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) add(tower);
     m_due.insert(channel.id);
 }
 
@@ -44,23 +47,23 @@ void BackupCopies::head_stored(const Channel& channel) {
     Copy& copy = m_copies[channel.id];
     if (copy.over) return;
     add_holders(channel, copy);
-    for (auto& [id, holder] : copy.holders) holder.dirty = true;
+    for (Holder& holder : copy.holders) holder.dirty = true;
     m_due.insert(channel.id);
 }
 
 void BackupCopies::on_ready(const NodeId& peer) {
     for (auto& [id, copy] : m_copies) {
-        if (const auto holder = copy.holders.find(peer); holder != copy.holders.end()) holder->second.next_ms = 0;
+        if (Holder* holder = copy.find(peer)) holder->next_ms = 0;
     }
     if (m_fetch) m_parts.peers->send(peer, channel::BackupFetch{});
 }
 
 void BackupCopies::on_lost(const NodeId& peer) {
     for (auto& [id, copy] : m_copies) {
-        const auto holder = copy.holders.find(peer);
-        if (holder == copy.holders.end() || holder->second.sent_number == 0) continue;
-        holder->second.sent_number = 0;
-        holder->second.dirty = true;
+        Holder* holder = copy.find(peer);
+        if (holder == nullptr || holder->sent_number == 0) continue;
+        holder->sent_number = 0;
+        holder->dirty = true;
     }
 }
 
@@ -71,23 +74,23 @@ void BackupCopies::tick() {
         const auto it = m_copies.find(*at);
         const auto& holders = it->second.holders;
         const bool over = channel == nullptr || it->second.over ||
-                          std::none_of(holders.begin(), holders.end(), [](const auto& h) { return h.second.dirty || h.second.sent_number != 0; });
+                          std::none_of(holders.begin(), holders.end(), [](const Holder& h) { return h.dirty || h.sent_number != 0; });
         at = over ? m_due.erase(at) : std::next(at);
         if (over) continue;
-        for (auto& [id, holder] : it->second.holders) {
+        for (Holder& holder : it->second.holders) {
             if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
                 holder.sent_number = 0;
                 holder.dirty = true;
             }
             const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
-            if (!due || !m_parts.peers->ready(id) || m_parts.keys->locked()) continue;
+            if (!due || !m_parts.peers->ready(holder.id) || m_parts.keys->locked()) continue;
             if (++sent > kMaxSentPerTick) return;
-            send(*channel, it->second, id, holder);
+            send(*channel, it->second, holder);
         }
     }
 }
 
-void BackupCopies::send(const Channel& channel, Copy& copy, const NodeId& to, Holder& holder) {
+void BackupCopies::send(const Channel& channel, Copy& copy, Holder& holder) {
     if (copy.slot == channel::Locator()) {
         copy.slot = m_backups.slot_of(channel.id);
         m_by_slot[copy.slot] = channel.id;
@@ -107,15 +110,13 @@ void BackupCopies::send(const Channel& channel, Copy& copy, const NodeId& to, Ho
     copy.number = message.number;
     holder.sent_number = message.number;
     holder.sent_ms = m_parts.steady_ms;
-    m_parts.peers->send(to, message);
+    m_parts.peers->send(holder.id, message);
 }
 
 BackupCopies::Holder* BackupCopies::find(const NodeId& peer, const channel::Locator& slot) {
     const auto id = m_by_slot.find(slot);
     if (id == m_by_slot.end()) return nullptr;
-    auto& holders = m_copies.at(id->second).holders;
-    const auto holder = holders.find(peer);
-    return holder == holders.end() ? nullptr : &holder->second;
+    return m_copies.at(id->second).find(peer);
 }
 
 void BackupCopies::on_message(const NodeId& peer, const channel::BackupStored& stored) {

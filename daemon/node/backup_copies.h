@@ -40,6 +40,7 @@ class BackupCopies {
 
   private:
     struct Holder {
+        channel::NodeId id;
         bool dirty = true;
         std::uint64_t next_ms = 0;
         std::uint64_t sent_number = 0;  ///< under way; 0: none
@@ -50,10 +51,15 @@ class BackupCopies {
         channel::Locator slot;
         std::uint64_t number = 0;  ///< of the newest
         bool over = false;         ///< closed before this run: nothing to keep
-        std::map<channel::NodeId, Holder> holders;
+        std::vector<Holder> holders;  ///< few
+
+        [[nodiscard]] Holder* find(const channel::NodeId& peer) {
+            const auto at = std::find_if(holders.begin(), holders.end(), [&](const Holder& h) { return h.id == peer; });
+            return at == holders.end() ? nullptr : &*at;
+        }
     };
 
-    void send(const channel::Channel& channel, Copy& copy, const channel::NodeId& to, Holder& holder);
+    void send(const channel::Channel& channel, Copy& copy, Holder& holder);
     [[nodiscard]] Holder* find(const channel::NodeId& peer, const channel::Locator& slot);
     void add_holders(const channel::Channel& channel, Copy& copy);
 

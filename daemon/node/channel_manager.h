@@ -1,9 +1,9 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <unordered_map>
 
+#include "daemon/node/channel_restore.h"
 #include "daemon/node/local_ops.h"
 #include "daemon/node/node_parts.h"
 
@@ -30,9 +30,11 @@ class ChannelManager {
 
     ChannelManager(NodeParts& parts, ChainEffects& chain_effects);
 
-    /// Every stored channel and what was in flight; throws StoreError{corrupt} where one does not restore. After an
-    /// accepted stale database every channel is recovering (DESIGN 5.7).
-    void restore(bool stale);
+    /// At start, before anything else: a channel that the store has. Throws StoreError{corrupt} where the policy does not know it
+    /// as ours.
+    void take_up(RestoredChannel restored);
+    /// All are there. After an accepted stale database every channel is recovering (DESIGN 5.7).
+    void restored(bool stale);
     /// A channel whose opening is agreed; stored with this turn.
     channel::Channel& add(channel::Channel channel, std::uint32_t signer_index);
 
@@ -54,6 +56,7 @@ class ChannelManager {
 
     void feed(const channel::ChannelId& id, channel::Input input);
     void feed_all(const channel::Input& input);
+    /// Connects every channel with that peer: kMaxConnectsPerTurn a turn, and no more while kMaxQueuedBytes wait for it.
     void on_ready(const channel::NodeId& peer);
     void on_lost(const channel::NodeId& peer);
     /// A message about a channel; faults are answered by name and change nothing.
@@ -84,6 +87,11 @@ class ChannelManager {
     [[nodiscard]] bool more_to_sign() const { return m_signed >= kMaxSignaturesPerTurn && !m_touched.empty(); }
     /// More wait for the next: while the disk and the other side work on these.
     static constexpr std::size_t kMaxSignaturesPerTurn = 64;
+    /// Channels that a new link waits for, and that could be connected now.
+    [[nodiscard]] bool more_to_connect() const { return m_connects_now; }
+    static constexpr std::size_t kMaxConnectsPerTurn = 256;
+    static constexpr std::size_t kMaxQueuedBytes = std::size_t{1} << 20;
+    static constexpr std::uint64_t kConnectAgainMs = 5;  ///< how long a peer has to read what waits
     void tick();
 
   private:
@@ -100,10 +108,11 @@ class ChannelManager {
         bool lively = false;  ///< in m_lively
         bool head_dirty = false;
         bool stored = false;  ///< something of it is in this turn's commit
+        bool to_connect = false;  ///< its peer is there; its turn comes, at the latest with the peer's first message about it
         std::size_t turns_in_flight = 0;
         std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>>
             nets;  ///< of versions being agreed
-        std::deque<Held> held;                  ///< what waits for towers, in order
+        channel::Queue<Held> held;              ///< what waits for towers, in order
         std::uint64_t ask_peer_ms = 0;          ///< recovering: when the peer is asked though towers are silent; 0: not waiting
         std::optional<std::uint64_t> peer_said;
     };
@@ -117,6 +126,7 @@ class ChannelManager {
     void recover(Entry& entry);
     [[nodiscard]] static bool owed(const Entry& entry, const channel::Op& op);
     void connect(Entry& entry);
+    void connect_more();
     void release(Entry& entry);
     void note_peer(Entry& entry, const channel::PeerMessage& message);
     Entry& insert(channel::Channel channel, std::uint32_t signer_index, channel::ByteView record);
@@ -158,6 +168,13 @@ class ChannelManager {
     std::size_t m_signed = 0;  ///< states, since this turn's end began
     std::vector<Entry*> m_stored;
     std::vector<Entry*> m_lively;
+    struct Connecting {
+        std::size_t next = 0;  ///< in the peer's list
+        std::size_t end = 0;
+    };
+    std::map<channel::NodeId, Connecting> m_connecting;
+    bool m_connects_now = false;
+    bool m_connects_later = false;  ///< a timer is set
 };
 
 /// The channel that a message is about; nothing for one about none.

@@ -52,6 +52,9 @@ void Node::halt() {
 void Node::resume() {
     m_impl->set_halted(false);
 }
+bool Node::starting() const {
+    return m_impl->starting();
+}
 bool Node::halted() const {
     return m_impl->parts.halted;
 }
@@ -69,7 +72,7 @@ void Node::unlock_wallet(std::string password, Answer<channel::Address> done) {
     m_impl->unlock_wallet(std::move(password), std::move(done));
 }
 void Node::lock_wallet() {
-    if (m_impl->keys) m_impl->keys->keyring().lock();
+    m_impl->lock_wallet();
 }
 bool Node::wallet_exists() const {
     return m_impl->wallet_exists();

@@ -74,6 +74,9 @@ class Node {
     // --- the node -------------------------------------------------------------------------------------------------
     [[nodiscard]] const NodeOptions& options() const;
     [[nodiscard]] NodeInfo info() const;
+    /// The wallet is open and the stored channels are being taken up: there is nothing yet to answer about them, and what needs them
+    /// is node_starting.
+    [[nodiscard]] bool starting() const;
     void halt();
     void resume();
     [[nodiscard]] bool halted() const;

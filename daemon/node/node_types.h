@@ -80,7 +80,8 @@ struct NodeInfo {
     channel::Address adjudicator;
     std::uint64_t height = 0;
     bool synced = false;
-    std::size_t channels = 0;  ///< not closed
+    std::size_t channels = 0;  ///< not closed; while starting, of those taken up so far
+    bool starting = false;     ///< Node::starting
     bool halted = false;
     bool wallet_exists = false;
     bool wallet_locked = true;

@@ -44,6 +44,8 @@ class PeerManager {
     void send_now(const channel::NodeId& peer, std::uint64_t session, const channel::PeerMessage& message);
     void error(const channel::NodeId& peer, const channel::ChannelId& channel, channel::Rule rule);
 
+    /// Of frames that the peer has not read yet.
+    [[nodiscard]] std::size_t queued_bytes(const channel::NodeId& peer) const;
     [[nodiscard]] bool ready(const channel::NodeId& peer) const;
     void connect(const std::string& uri, Answer<PeerInfo> done);
     [[nodiscard]] Result<void> disconnect(const channel::NodeId& peer);

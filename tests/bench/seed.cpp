@@ -3,7 +3,7 @@
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "daemon/node/keys.h"
-#include "daemon/store/channel_store.h"
+#include "daemon/store/channel_scan.h"
 #include "daemon/store/schema.h"
 #include "wallet/keys/master_seed.h"
 
@@ -34,7 +34,7 @@ struct Side {
         daemon::put_channel(
             *db, {channel.id, encode_head(channel), channel.status, channel.peer, channel.agreed.state.version}, 1);
         daemon::put_signing_record(*db, channel.id, record);
-        daemon::put_meta(*db, "signer/" + to_hex(channel.id), wire_encode(index));
+        daemon::put_signer_index(*db, channel.id, index);
     }
 };
 
@@ -85,7 +85,6 @@ void seed_channels(test::DaemonWorld& world, test::Daemon& leader, test::Daemon&
             if (!signature) throw std::runtime_error(std::string("not signed: ").append(rule_name(signature.error())));
             c.agreed.signature(c.me) = signature->signature;
             c.highest_signed = 1;
-            c.tip = state;
             records[is_a ? 0 : 1] = signature->record;
             made[is_a ? 0 : 1] = std::move(c);
         }

@@ -57,6 +57,26 @@ TEST_CASE("dispatcher: every method of the table needs a handler") {
     CHECK(Fixture().dispatcher.unbound().empty());
 }
 
+TEST_CASE("dispatcher: a node that takes up its channels answers about itself, and refuses the rest by name") {
+    bool starting = true;
+    DispatcherOptions options;
+    options.starting = [&] { return starting; };
+    Fixture f(std::move(options));
+    for (const MethodSpec& method : method_table()) {
+        const bool early = method.name.starts_with("node_") || method.name == "rpc_discover";
+        CHECK_MESSAGE(method.while_starting == early, method.name);
+    }
+    CHECK(f.ask(call("node_info", "{}")).contains("result"));
+    CHECK(f.calls == 1);
+    const Json refused = f.ask(call("channel_list", "{}"))["error"]["data"];
+    CHECK(refused["name"] == "node_starting");
+    CHECK(refused["retryable"] == true);
+    CHECK(refused["outcome"] == "not_done");
+    CHECK(f.calls == 1);
+    starting = false;
+    CHECK(f.ask(call("channel_list", "{}")).contains("result"));
+}
+
 TEST_CASE("dispatcher: calls by position and by name (jsonrpc.org examples)") {
     Fixture f;
     const Json by_position = f.ask(call("channel_deposit", "[\"" + kChannel + "\",\"ETH\",\"1.5\"]"));

@@ -72,7 +72,7 @@ struct Restarted {
         parts->chain_seen = true;
         manager = std::make_unique<ChannelManager>(*parts, chain);
         parts->channels = manager.get();
-        manager->restore(false);
+        manager->restored(false);
         manager->add(channel, kSigner);
         commit();
     }
