@@ -40,7 +40,13 @@ void BackupCopies::add_holders(const Channel& channel, Copy& copy) {
     };
     add(channel.peer);
     for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) add(tower);
-    m_due.insert(channel.id);
+    add_due(channel.id);
+}
+
+void BackupCopies::add_due(const ChannelId& id) {
+    const auto entry = m_copies.find(id);
+    if (std::exchange(entry->second.due, true)) return;
+    m_due.push_back(&*entry);
 }
 
 void BackupCopies::head_stored(const Channel& channel) {
@@ -48,7 +54,6 @@ void BackupCopies::head_stored(const Channel& channel) {
     if (copy.over) return;
     add_holders(channel, copy);
     for (Holder& holder : copy.holders) holder.dirty = true;
-    m_due.insert(channel.id);
 }
 
 void BackupCopies::on_ready(const NodeId& peer) {
@@ -67,35 +72,42 @@ void BackupCopies::on_lost(const NodeId& peer) {
     }
 }
 
+/// In turn, and a bounded number a tick: a peer that is away must not cost a look at each of its channels every second.
 void BackupCopies::tick() {
     std::size_t sent = 0;
-    for (auto at = m_due.begin(); at != m_due.end();) {
-        const Channel* channel = m_parts.channels->find(*at);
-        const auto it = m_copies.find(*at);
-        const auto& holders = it->second.holders;
-        const bool over = channel == nullptr || it->second.over ||
-                          std::none_of(holders.begin(), holders.end(), [](const Holder& h) { return h.dirty || h.sent_number != 0; });
-        at = over ? m_due.erase(at) : std::next(at);
-        if (over) continue;
-        for (Holder& holder : it->second.holders) {
-            if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
-                holder.sent_number = 0;
-                holder.dirty = true;
-            }
-            const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
-            if (!due || !m_parts.peers->ready(holder.id) || m_parts.keys->locked()) continue;
-            if (++sent > kMaxSentPerTick) return;
-            send(*channel, it->second, holder);
-        }
+    for (std::size_t n = std::min(m_due.size(), kMaxLookedAtPerTick); n > 0 && sent < kMaxSentPerTick; --n) {
+        Copies::value_type* const entry = m_due.front();
+        m_due.pop_front();
+        if (look(*entry, sent))
+            entry->second.due = false;
+        else
+            m_due.push_back(entry);
     }
 }
 
-void BackupCopies::send(const Channel& channel, Copy& copy, Holder& holder) {
-    if (copy.slot == channel::Locator()) {
-        copy.slot = m_backups.slot_of(channel.id);
-        m_by_slot[copy.slot] = channel.id;
+bool BackupCopies::look(Copies::value_type& entry, std::size_t& sent) {
+    auto& [id, copy] = entry;
+    const Channel* channel = m_parts.channels->find(id);
+    const bool over = channel == nullptr || copy.over ||
+                      std::none_of(copy.holders.begin(), copy.holders.end(), [](const Holder& h) { return h.dirty || h.sent_number != 0; });
+    if (over) return true;
+    for (Holder& holder : copy.holders) {
+        if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
+            holder.sent_number = 0;
+            holder.dirty = true;
+        }
+        const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
+        if (!due || !m_parts.peers->ready(holder.id) || m_parts.keys->locked()) continue;
+        ++sent;
+        send(*channel, copy, holder);
     }
-    channel::BackupStore message{copy.slot, std::max(m_parts.now_ms, copy.number + 1), {}};
+    return false;
+}
+
+void BackupCopies::send(const Channel& channel, Copy& copy, Holder& holder) {
+    const channel::Locator slot = m_backups.slot_of(channel.id);
+    m_by_slot[slot] = &copy;
+    channel::BackupStore message{slot, std::max(m_parts.now_ms, copy.number + 1), {}};
     holder.dirty = false;
     holder.next_ms = m_parts.steady_ms + kRefreshMs;
     if (channel.status != channel::Status::closed) {
@@ -114,9 +126,8 @@ void BackupCopies::send(const Channel& channel, Copy& copy, Holder& holder) {
 }
 
 BackupCopies::Holder* BackupCopies::find(const NodeId& peer, const channel::Locator& slot) {
-    const auto id = m_by_slot.find(slot);
-    if (id == m_by_slot.end()) return nullptr;
-    return m_copies.at(id->second).find(peer);
+    const auto copy = m_by_slot.find(slot);
+    return copy == m_by_slot.end() ? nullptr : copy->second->find(peer);
 }
 
 void BackupCopies::on_message(const NodeId& peer, const channel::BackupStored& stored) {
