@@ -10,44 +10,50 @@
 
 namespace hedgerow::rpc {
 
+using channel::Unexpected;
+
+namespace {
+
 /// The answers of one HTTP body: a single call is a batch of one that is written without brackets.
-struct Dispatcher::Batch {
-    Batch(std::size_t count, bool is_array, std::function<void(std::string)> callback)
-        : answers(count), array(is_array), pending(count), done(std::move(callback)) {}
+struct Batch {
+    explicit Batch(std::function<void(std::string)> callback) : done(std::move(callback)) {}
 
     /// Each index is written by one answer only; the counter's release and acquire order publishes them to the last.
     void finish(std::size_t index, std::string answer) {
         answers[index] = std::move(answer);
         if (pending.fetch_sub(1, std::memory_order_acq_rel) == 1) done(join());
     }
-    std::string join() const {
+    std::string join() {
+        if (!array) return std::move(answers.front());
+        std::size_t size = answers.size() + 1;
+        for (const std::string& answer : answers) size += answer.size();
         std::string out;
+        out.reserve(size);
         for (const std::string& answer : answers) {
             if (answer.empty()) continue;
-            if (array) out.push_back(out.empty() ? '[' : ',');
+            out.push_back(out.empty() ? '[' : ',');
             out.append(answer);
         }
-        if (array && !out.empty()) out.push_back(']');
+        if (!out.empty()) out.push_back(']');
         return out;
     }
 
-    std::vector<std::string> answers;
-    const bool array;
-    std::atomic<std::size_t> pending;
+    std::vector<std::string> answers;  ///< one a request, in order; empty for a notification
+    bool array = false;
+    std::atomic<std::size_t> pending{0};
     std::function<void(std::string)> done;
 };
 
-namespace {
-
-std::string response_text(const Json& id, const char* member, Json value) {
-    Json out{{"jsonrpc", "2.0"}};
-    out[member] = std::move(value);
-    out["id"] = id;
-    return json_text(out);
+std::string response_text(std::string_view id, std::string_view member, std::string_view value) {
+    std::string out;
+    out.reserve(id.size() + member.size() + value.size() + 32);
+    out.append(R"({"jsonrpc":"2.0",")").append(member).append("\":").append(value);
+    out.append(R"(,"id":)").append(id).append("}");
+    return out;
 }
 
-std::string error_text(const Json& id, const RpcError& error) {
-    return response_text(id, "error", error_json(error));
+std::string error_text(std::string_view id, const RpcError& error) {
+    return response_text(id, "error", json_text(error_json(error)));
 }
 
 RpcError protocol_error(int code, std::string_view name, std::string_view message) {
@@ -58,60 +64,53 @@ RpcError protocol_error(int code, std::string_view name, std::string_view messag
     return out;
 }
 
-/// What makes an object no JSON-RPC 2.0 request.
-std::optional<RpcError> check_request(const Json& request) {
-    const auto invalid = [](std::string_view name, std::string_view why) {
-        return protocol_error(kInvalidRequest, name, fmt::format("Invalid Request: {}", why));
-    };
-    if (!request.is_object()) return invalid("request_malformed", "a request is an object");
-    for (const auto& [key, value] : request.items()) {
-        if (key != "jsonrpc" && key != "method" && key != "params" && key != "id") {
-            return invalid("unknown_member", "a request has only jsonrpc, method, params and id");
-        }
-    }
-    if (request.contains("id")) {
-        const Json& id = request["id"];
-        if (!id.is_string() && !id.is_number() && !id.is_null())
-            return invalid("id_malformed", "id must be a string, a number or null");
-        if (id.is_string() && id.get_ref<const std::string&>().size() > 256)
-            return invalid("id_malformed", "id is too long");
-    }
-    if (!request.contains("jsonrpc") || request["jsonrpc"] != "2.0")
-        return invalid("request_malformed", "jsonrpc must be \"2.0\"");
-    if (!request.contains("method") || !request["method"].is_string())
-        return invalid("request_malformed", "method must be a string");
-    if (request.contains("params") && !request["params"].is_structured()) {
-        return invalid("params_malformed", "params must be an object or an array");
-    }
-    return std::nullopt;
-}
-
-/// The id to answer with: what is unusable as one is answered with null (JSON-RPC 2.0, section 5).
-Json id_of(const Json& request) {
-    if (!request.is_object() || !request.contains("id")) return nullptr;
-    const Json& id = request["id"];
-    const bool usable = (id.is_string() && id.get_ref<const std::string&>().size() <= 256) || id.is_number();
-    return usable ? id : Json(nullptr);
-}
-
 }  // namespace
 
-/// `deliver` turns into the batch's finish(); `answered` makes it one-shot.
+/// `answered` makes it one-shot.
 struct Reply::Slot {
+    std::shared_ptr<Batch> batch;
+    std::size_t index = 0;
     const MethodSpec* method = nullptr;
     bool check = false;
-    Json id;
     bool notification = false;
-    std::function<void(std::string)> deliver;
+    std::string id;
     std::atomic<bool> answered{false};
 
+    void deliver(std::string answer) { batch->finish(index, std::move(answer)); }
     void fail(const RpcError& error) { deliver(notification ? std::string() : error_text(id, error)); }
     ~Slot() {
-        if (!answered.exchange(true)) fail(internal_error(Outcome::unknown));
+        if (batch && !answered.exchange(true)) fail(internal_error(Outcome::unknown));
     }
 };
 
-void Reply::result(Json result) const {
+/// What is to be called of one body.
+struct Dispatcher::Calls {
+    struct Call {
+        std::shared_ptr<const Handler> handler;
+        Json params;
+        std::shared_ptr<Reply::Slot> slot;  ///< empty once it was called
+    };
+    std::vector<Call> calls;
+    std::vector<std::string> answers;  ///< so far; of each request
+    std::size_t next = 0;              ///< to be called
+
+    /// The reply is dropped unanswered where the handler throws, which its slot turns into internal_error.
+    void call_some(const std::function<bool()>& starting) {
+        for (std::size_t i = 0; i < kCallsPerTask && next < calls.size(); ++i) {
+            Call& call = calls[next++];
+            if (!call.slot->method->while_starting && starting && starting()) {
+                Reply(std::move(call.slot)).error(from_node_error(NodeError::node_starting));
+                continue;
+            }
+            try {
+                (*call.handler)(call.params, Reply(std::move(call.slot)));
+            } catch (const std::exception&) {
+            }
+        }
+    }
+};
+
+void Reply::result(const Json& result) const {
     ASSERT(!m_slot->answered.exchange(true));
     if (m_slot->notification) return m_slot->deliver({});
     if (m_slot->check) {
@@ -122,7 +121,13 @@ void Reply::result(Json result) const {
             return m_slot->fail(error);
         }
     }
-    m_slot->deliver(response_text(m_slot->id, "result", std::move(result)));
+    m_slot->deliver(response_text(m_slot->id, "result", json_text(result)));
+}
+
+void Reply::result_text(std::string_view json) const {
+    if (m_slot->check) return result(Json::parse(json));
+    ASSERT(!m_slot->answered.exchange(true));
+    m_slot->deliver(m_slot->notification ? std::string() : response_text(m_slot->id, "result", json));
 }
 
 void Reply::error(RpcError error) const {
@@ -152,64 +157,70 @@ std::vector<std::string> Dispatcher::unbound() const {
 }
 
 void Dispatcher::handle(std::string_view text, Scopes scopes, std::function<void(std::string)> done) const {
-    const auto refuse = [&](const RpcError& error) { done(error_text(nullptr, error)); };
-    auto parsed = parse_json(text);
-    if (!parsed) {
-        return refuse(
-            protocol_error(kParseError, parsed.error().name, fmt::format("Parse error: {}", parsed.error().message)));
-    }
-    const Json& body = *parsed;
-    if (!body.is_array()) {
-        const auto batch = std::make_shared<Batch>(1, false, std::move(done));
-        return start(batch, 0, body, scopes);
-    }
-    if (body.empty())
-        return refuse(protocol_error(kInvalidRequest, "batch_empty", "Invalid Request: the batch is empty"));
-    if (body.size() > m_options.max_batch) {
-        return refuse(
-            protocol_error(kInvalidRequest, "batch_too_large",
-                           fmt::format("Invalid Request: more than {} calls in a batch", m_options.max_batch)));
-    }
-    const auto batch = std::make_shared<Batch>(body.size(), true, std::move(done));
-    for (std::size_t i = 0; i < body.size(); ++i) start(batch, i, body[i], scopes);
-}
-
-void Dispatcher::start(const std::shared_ptr<Batch>& batch, std::size_t index, const Json& request,
-                       Scopes scopes) const {
-    if (const auto wrong = check_request(request)) return batch->finish(index, error_text(id_of(request), *wrong));
-    const auto slot = std::make_shared<Reply::Slot>();
-    slot->id = id_of(request);
-    slot->notification = !request.contains("id");
-    slot->check = m_options.check_results;
-    slot->deliver = [batch, index](std::string answer) { batch->finish(index, std::move(answer)); };
-    const Reply reply(slot);
-
-    const auto& name = request["method"].get_ref<const std::string&>();
-    const auto bound = m_handlers.find(name);
-    if (bound == m_handlers.end()) {
-        return reply.error(protocol_error(kMethodNotFound, "method_unknown", "Method not found"));
-    }
-    slot->method = bound->second.method;
-    if (!allows(scopes, slot->method->scope)) {
-        return reply.error(from_node_error(NodeError::scope_denied,
-                                           fmt::format("{} needs {}", name, scope_name(slot->method->scope))));
-    }
-    auto params = bind_params(*slot->method, request.contains("params") ? request["params"] : Json());
-    if (!params) return reply.error(invalid_params(params.error()));
-    call(bound->second.handler, std::move(*params), reply);
-}
-
-void Dispatcher::call(const std::shared_ptr<const Handler>& handler, Json params, Reply reply) const {
-    // The reply is dropped unanswered where the handler throws, which its slot turns into internal_error.
-    const auto guarded = [handler](const Json& p, Reply r) {
-        try {
-            (*handler)(p, std::move(r));
-        } catch (const std::exception&) {
-        }
+    const auto refuse = [&](int code, std::string_view name, std::string_view message) {
+        done(error_text("null", protocol_error(code, name, message)));
     };
-    if (!m_options.run) return guarded(params, std::move(reply));
-    const bool queued = m_options.run([guarded, p = std::move(params), reply]() { guarded(p, reply); });
-    if (!queued) reply.error(from_node_error(NodeError::node_busy));
+    auto calls = std::make_shared<Calls>();
+    const auto body = read_requests(text, m_options.max_batch, [&](Request&& request, Json&& params) {
+        take(*calls, std::move(request), std::move(params), scopes);
+    });
+    if (!body) return refuse(kParseError, body.error().name, fmt::format("Parse error: {}", body.error().message));
+    if (body->requests == 0) return refuse(kInvalidRequest, "batch_empty", "Invalid Request: the batch is empty");
+    if (body->requests > m_options.max_batch)
+        return refuse(kInvalidRequest, "batch_too_large",
+                      fmt::format("Invalid Request: more than {} calls in a batch", m_options.max_batch));
+    const auto batch = std::make_shared<Batch>(std::move(done));
+    batch->answers = std::move(calls->answers);
+    batch->array = body->array;
+    batch->pending = calls->calls.size();
+    if (calls->calls.empty()) return batch->done(batch->join());
+    for (Calls::Call& call : calls->calls) call.slot->batch = batch;
+    run(std::move(calls));
+}
+
+/// What it will be answered with, but for requests that are none.
+channel::Expected<const Dispatcher::Bound*, RpcError> Dispatcher::find(const Request& request, Scopes scopes) const {
+    const auto bound = m_handlers.find(std::string_view(request.method));
+    if (bound == m_handlers.end())
+        return Unexpected{protocol_error(kMethodNotFound, "method_unknown", "Method not found")};
+    const Scope needed = bound->second.method->scope;
+    if (allows(scopes, needed)) return &bound->second;
+    return Unexpected{
+        from_node_error(NodeError::scope_denied, fmt::format("{} needs {}", request.method, scope_name(needed)))};
+}
+
+void Dispatcher::take(Calls& calls, Request&& request, Json&& params, Scopes scopes) const {
+    std::string& answer = calls.answers.emplace_back();
+    if (request.wrong) {
+        answer = error_text(request.id, *request.wrong);
+        return;
+    }
+    const auto refuse = [&](const RpcError& error) {
+        if (request.has_id) answer = error_text(request.id, error);
+    };
+    const auto bound = find(request, scopes);
+    if (!bound) return refuse(bound.error());
+    const MethodSpec& method = *(*bound)->method;
+    auto named = bind_params(method, std::move(params));
+    if (!named) return refuse(invalid_params(named.error()));
+    auto slot = std::make_shared<Reply::Slot>();
+    slot->index = calls.answers.size() - 1;
+    slot->method = &method;
+    slot->check = m_options.check_results;
+    slot->notification = !request.has_id;
+    slot->id = std::move(request.id);
+    calls.calls.push_back({(*bound)->handler, std::move(*named), std::move(slot)});
+}
+
+void Dispatcher::run(std::shared_ptr<Calls> calls) const {
+    const auto some = [this, calls] {
+        calls->call_some(m_options.starting);
+        if (calls->next < calls->calls.size()) run(calls);
+    };
+    if (!m_options.run) return some();
+    if (m_options.run(some)) return;
+    for (; calls->next < calls->calls.size(); ++calls->next)
+        Reply(std::move(calls->calls[calls->next].slot)).error(from_node_error(NodeError::node_busy));
 }
 
 }  // namespace hedgerow::rpc

@@ -72,7 +72,9 @@ struct RpcError {
     X(settled_without, false, "the chain has settled an older state, in which this is not",                            \
       "the other side took it to the chain while this node was away; ask for it again elsewhere")                        \
     X(tower_unconfirmed, true, "both parties have signed it, but too few watchtowers have confirmed the new state",    \
-      "it may yet be reported; tower list shows what each holds, and the same clientRef never acts twice")
+      "it may yet be reported; tower list shows what each holds, and the same clientRef never acts twice")              \
+    X(node_starting, true, "the node is taking up its channels after its start",                                       \
+      "try again in a few seconds; node info shows when it is there")
 
 enum class NodeError : std::uint16_t {
 #define HEDGEROW_NODE_ERROR_ENUMERATOR(name, retryable, message, remedy) name,

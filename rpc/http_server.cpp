@@ -39,6 +39,10 @@ namespace {
 using Executor = asio::strand<asio::io_context::executor_type>;
 using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 using Parser = http::request_parser<http::string_body>;
+using Clock = asio::steady_timer::clock_type;
+
+constexpr std::size_t kFirstRead = 4 << 10;  ///< what an idle connection keeps room for
+constexpr std::size_t kFurtherRead = 64 << 10;
 
 /// After a refusal the rest of what the client sends is read and dropped for this long and this far, so that it sees
 /// the answer instead of a reset connection.
@@ -150,13 +154,22 @@ class Session : public std::enable_shared_from_this<Session> {
   private:
     enum class Phase { idle, reading, handling, writing, draining, closed };
 
-    /// Enters a phase that may last this long. A timer that fired just before it was set again finds another count.
+    /// Enters a phase that may last this long. A timer that is set already and would end sooner is left: when it does,
+    /// it is set again, so that a connection whose requests come and go has one timer and not four a request.
     void enter(Phase phase, std::chrono::milliseconds at_most) {
         m_phase = phase;
-        m_timer.expires_after(at_most);
+        m_deadline = Clock::now() + at_most;
+        if (!m_timer_set || m_deadline < m_timer.expiry()) set_timer();
+    }
+    /// One that fired just before it was set again finds another count.
+    void set_timer() {
+        m_timer_set = true;
+        m_timer.expires_at(m_deadline);
         m_timer.async_wait([weak = weak_from_this(), count = ++m_timer_count](error_code ec) {
             const auto self = weak.lock();
-            if (!ec && self && count == self->m_timer_count) self->on_timeout();
+            if (ec || !self || count != self->m_timer_count) return;
+            self->m_timer_set = false;
+            Clock::now() < self->m_deadline ? self->set_timer() : self->on_timeout();
         });
     }
 
@@ -190,19 +203,35 @@ class Session : public std::enable_shared_from_this<Session> {
         m_parser.emplace();
         m_parser->body_limit(m_shared->limits.max_body_bytes);
         m_parser->header_limit(m_shared->limits.max_header_bytes);
-        if (m_buffer.size() > 0) return read_header();
+        m_parser->eager(true);
+        if (m_buffer.size() > 0) return read_request();
         enter(Phase::idle, ms(m_shared->limits.idle_timeout_ms));
-        m_socket.async_read_some(m_buffer.prepare(4096), [self = shared_from_this()](error_code ec, std::size_t n) {
-            if (ec || self->m_phase != Phase::idle) return self->close_now();
-            self->m_buffer.commit(n);
-            self->read_header();
-        });
+        m_socket.async_read_some(m_buffer.prepare(kFirstRead),
+                                 [self = shared_from_this()](error_code ec, std::size_t n) {
+                                     if (ec || self->m_phase != Phase::idle) return self->close_now();
+                                     self->m_buffer.commit(n);
+                                     self->read_request();
+                                 });
     }
 
-    void read_header() {
+    /// What is there already is often the whole request: then nothing is waited for, and no clock is set.
+    void read_request() {
+        m_phase = Phase::reading;
+        error_code ec;
+        for (;;) {
+            m_buffer.consume(m_parser->put(m_buffer.data(), ec));
+            if (ec && ec != http::error::need_more) return on_read_error(ec);
+            if (m_parser->is_done()) return on_header({});
+            const std::size_t n = m_socket.read_some(m_buffer.prepare(kFurtherRead), ec);
+            if (ec) break;
+            m_buffer.commit(n);
+        }
+        if (ec != asio::error::would_block) return on_read_error(ec);
         enter(Phase::reading, ms(m_shared->limits.read_timeout_ms));
-        http::async_read_header(m_socket, m_buffer, *m_parser,
-                                [self = shared_from_this()](error_code ec, std::size_t) { self->on_header(ec); });
+        if (m_parser->is_header_done()) return on_header({});
+        http::async_read_header(
+            m_socket, m_buffer, *m_parser,
+            [self = shared_from_this()](error_code read_ec, std::size_t) { self->on_header(read_ec); });
     }
 
     void on_header(error_code ec) {
@@ -227,6 +256,7 @@ class Session : public std::enable_shared_from_this<Session> {
     }
 
     void read_body() {
+        if (m_parser->is_done()) return hand_over();
         http::async_read(m_socket, m_buffer, *m_parser, [self = shared_from_this()](error_code ec, std::size_t) {
             if (ec || self->m_phase != Phase::reading) return self->on_read_error(ec);
             self->hand_over();
@@ -259,7 +289,7 @@ class Session : public std::enable_shared_from_this<Session> {
             m_shared->handler(to_request(m_parser->release(), m_remote), HttpResponder(slot));
         } catch (const std::exception&) {
             // The text may hold what no client should read; handlers that want to say more answer themselves.
-            if (!slot->answered.exchange(true)) on_answer(slot->request, text_response(500, "internal_error"));
+            if (!slot->answered.exchange(true)) slot->post(text_response(500, "internal_error"));
         }
     }
 
@@ -278,13 +308,21 @@ class Session : public std::enable_shared_from_this<Session> {
         m_response->body() = std::move(response.body);
         if (response.status != 204) m_response->prepare_payload();
         if (m_head_only) m_response->body().clear();
+        m_serializer.emplace(*m_response);
+        error_code ec;
+        while (!ec && !m_serializer->is_done()) http::write_some(m_socket, *m_serializer, ec);
+        if (ec != asio::error::would_block) return on_written(ec);
         enter(Phase::writing, ms(m_shared->limits.write_timeout_ms));
-        http::async_write(m_socket, *m_response, [self = shared_from_this()](error_code ec, std::size_t) {
-            if (ec) return self->close_now();
-            self->m_response.reset();
-            if (self->m_keep_alive) return self->wait_for_request();
-            self->finish();
+        http::async_write(m_socket, *m_serializer, [self = shared_from_this()](error_code write_ec, std::size_t) {
+            self->on_written(write_ec);
         });
+    }
+    void on_written(error_code ec) {
+        if (ec) return close_now();
+        m_serializer.reset();
+        m_response.reset();
+        if (m_keep_alive) return wait_for_request();
+        finish();
     }
 
     void finish() {
@@ -310,10 +348,13 @@ class Session : public std::enable_shared_from_this<Session> {
     beast::flat_buffer m_buffer;
     std::optional<Parser> m_parser;
     std::optional<http::response<http::string_body>> m_response;
+    std::optional<http::response_serializer<http::string_body>> m_serializer;
     std::shared_ptr<Session> m_waiting;  ///< keeps the session while nothing but a responder knows it
     Phase m_phase = Phase::idle;
     std::uint64_t m_request = 0;
     std::uint64_t m_timer_count = 0;
+    bool m_timer_set = false;
+    Clock::time_point m_deadline;  ///< of the phase
     std::size_t m_drained = 0;
     unsigned m_version = 11;
     bool m_keep_alive = true;
@@ -390,6 +431,7 @@ struct HttpServer::Impl {
     void serve(Socket socket) {
         error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
+        socket.non_blocking(true, ignored);
         const auto session = std::make_shared<Session>(std::move(socket), shared);
         std::size_t open = 0;
         {

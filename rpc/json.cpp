@@ -2,98 +2,127 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <vector>
+
+#include "rpc/json_builder.h"
 
 namespace hedgerow::rpc {
 
 using channel::Unexpected;
 
-namespace {
+JsonError duplicate_key(std::string_view name) {
+    return {"json_duplicate_key", fmt::format("the key \"{}\" occurs twice", name.substr(0, 64))};
+}
+JsonError too_many_members() {
+    return {"json_too_many_members", fmt::format("more than {} members", kMaxJsonMembers)};
+}
+JsonError not_json(std::size_t position) {
+    return {"json_malformed", fmt::format("not JSON at byte {}", position)};
+}
 
-/// Builds the value from the parser's events, since only there are duplicate keys still visible.
-class StrictBuilder : public nlohmann::json_sax<Json> {
-  public:
-    explicit StrictBuilder(std::size_t max_depth) : m_max_depth(max_depth) {}
+void JsonBuilder::begin(Json& to, std::size_t depth) {
+    m_root = &to;
+    m_depth = depth;
+    m_open.clear();
+}
 
-    bool null() override { return put(nullptr); }
-    bool boolean(bool value) override { return put(value); }
-    bool number_integer(number_integer_t value) override { return put(value); }
-    bool number_unsigned(number_unsigned_t value) override { return put(value); }
-    bool number_float(number_float_t value, const string_t&) override { return put(value); }
-    bool string(string_t& value) override { return put(std::move(value)); }
-    bool binary(binary_t&) override { return fail("json_malformed", "binary"); }
-    bool start_object(std::size_t) override { return open(Json::object()); }
-    bool start_array(std::size_t) override { return open(Json::array()); }
-    bool end_object() override { return close(); }
-    bool end_array() override { return close(); }
+bool JsonBuilder::fail(std::string_view name, std::string message) {
+    error = {name, std::move(message)};
+    return false;
+}
 
-    bool key(string_t& name) override {
-        if (m_open.back()->size() >= kMaxJsonMembers)
-            return fail("json_too_many_members", fmt::format("more than {} members", kMaxJsonMembers));
-        if (m_open.back()->contains(name))
-            return fail("json_duplicate_key", fmt::format("the key \"{}\" occurs twice", name.substr(0, 64)));
-        m_key = std::move(name);
-        return true;
+Json* JsonBuilder::insert(Json&& value) {
+    if (m_open.empty()) {
+        *m_root = std::move(value);
+        return m_root;
     }
-    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-        return fail("json_malformed", fmt::format("not JSON at byte {}", position));
+    Json& parent = *m_open.back();
+    if (parent.is_array()) {
+        parent.push_back(std::move(value));
+        return &parent.back();
     }
+    // Appended directly: the key was just seen to be new.
+    auto& object = parent.get_ref<Json::object_t&>();
+    object.emplace_back(std::move(m_key), std::move(value));
+    return &object.back().second;
+}
 
-    Json result;
-    JsonError error{"json_malformed", "not JSON"};
+bool JsonBuilder::put(Json&& value) {
+    insert(std::move(value));
+    return true;
+}
 
-  private:
-    bool fail(std::string_view name, std::string message) {
-        error = {name, std::move(message)};
+bool JsonBuilder::open(Json&& container) {
+    if (m_depth + m_open.size() >= m_max_depth)
+        return fail("json_too_deep", fmt::format("nested deeper than {}", m_max_depth));
+    m_open.push_back(insert(std::move(container)));
+    return true;
+}
+
+bool JsonBuilder::close() {
+    m_open.pop_back();
+    return true;
+}
+
+bool JsonBuilder::key(std::string& name) {
+    auto& object = m_open.back()->get_ref<Json::object_t&>();
+    if (object.size() >= kMaxJsonMembers) {
+        error = too_many_members();
         return false;
     }
-    Json* insert(Json&& value) {
-        if (m_open.empty()) {
-            result = std::move(value);
-            return &result;
-        }
-        Json& parent = *m_open.back();
-        if (parent.is_array()) {
-            parent.push_back(std::move(value));
-            return &parent.back();
-        }
-        // Appended directly: the key was just seen to be new.
-        auto& object = parent.get_ref<Json::object_t&>();
-        object.emplace_back(std::move(m_key), std::move(value));
-        return &object.back().second;
+    if (object.find(name) != object.end()) {
+        error = duplicate_key(name);
+        return false;
     }
-    bool put(Json&& value) {
-        insert(std::move(value));
-        return true;
-    }
-    bool open(Json&& container) {
-        if (m_open.size() >= m_max_depth)
-            return fail("json_too_deep", fmt::format("nested deeper than {}", m_max_depth));
-        m_open.push_back(insert(std::move(container)));
-        return true;
-    }
-    bool close() {
-        m_open.pop_back();
-        return true;
-    }
+    m_key = std::move(name);
+    return true;
+}
 
-    const std::size_t m_max_depth;
-    // Pointers stay good: a container grows only while it is the innermost one open.
-    std::vector<Json*> m_open;
-    std::string m_key;
+namespace {
+
+/// The parser's events, all of them for one value.
+struct Events {
+    JsonBuilder builder;
+
+    bool null() { return builder.put(nullptr); }
+    bool boolean(bool value) { return builder.put(value); }
+    bool number_integer(Json::number_integer_t value) { return builder.put(value); }
+    bool number_unsigned(Json::number_unsigned_t value) { return builder.put(value); }
+    bool number_float(Json::number_float_t value, const std::string&) { return builder.put(value); }
+    bool string(std::string& value) { return builder.put(std::move(value)); }
+    bool binary(Json::binary_t&) { return builder.fail("json_malformed", "binary"); }
+    bool start_object(std::size_t) { return builder.open(Json::object()); }
+    bool key(std::string& name) { return builder.key(name); }
+    bool end_object() { return builder.close(); }
+    bool start_array(std::size_t) { return builder.open(Json::array()); }
+    bool end_array() { return builder.close(); }
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
+        builder.error = not_json(position);
+        return false;
+    }
 };
 
 }  // namespace
 
 channel::Expected<Json, JsonError> parse_json(std::string_view text, std::size_t max_depth) {
-    StrictBuilder builder(max_depth);
-    if (!Json::sax_parse(text.begin(), text.end(), &builder)) return Unexpected{std::move(builder.error)};
-    return std::move(builder.result);
+    Json out;
+    Events events{JsonBuilder(max_depth)};
+    events.builder.begin(out, 0);
+    if (!Json::sax_parse(text.begin(), text.end(), &events)) return Unexpected{std::move(events.builder.error)};
+    return out;
 }
 
 std::string json_text(const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+void append_json_string(std::string& out, std::string_view text) {
+    const bool plain =
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; });
+    if (plain)
+        out.append("\"").append(text).append("\"");
+    else
+        out.append(json_text(std::string(text)));
 }
 std::string json_pretty(const Json& value) {
     return value.dump(2, ' ', false, Json::error_handler_t::replace);

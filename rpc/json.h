@@ -31,6 +31,8 @@ inline constexpr std::size_t kMaxJsonMembers = 256;  ///< of one object
 
 /// Compact text; bytes that are not UTF-8 become U+FFFD rather than an exception.
 [[nodiscard]] std::string json_text(const Json& value);
+/// Adds `text` as a JSON string, quoted and escaped as json_text would.
+void append_json_string(std::string& out, std::string_view text);
 /// Indented by two, for people and files.
 [[nodiscard]] std::string json_pretty(const Json& value);
 

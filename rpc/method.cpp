@@ -83,43 +83,57 @@ const MethodSpec* find_method(std::string_view name) {
 
 namespace {
 
-channel::Expected<Json, SchemaError> name_positional(const MethodSpec& method, const Json& params) {
+channel::Expected<Json, SchemaError> name_positional(const MethodSpec& method, Json&& params) {
     if (params.size() > method.params.size()) {
         return Unexpected{
             SchemaError{"too_many_parameters", method.name, fmt::format("takes at most {}", method.params.size())}};
     }
-    Json out = Json::object();
-    for (std::size_t i = 0; i < params.size(); ++i) out[method.params[i].name] = params[i];
-    return out;
+    Json::object_t out;
+    out.reserve(params.size());
+    for (std::size_t i = 0; i < params.size(); ++i) out.emplace_back(method.params[i].name, std::move(params[i]));
+    return Json(std::move(out));
 }
 
-/// An optional parameter given as null is one not given: positional callers have no other way to skip it.
-Json without_nulls(const MethodSpec& method, const Json& params) {
-    Json out = Json::object();
+/// Whether there is nothing to do for in_order: most callers name parameters in the table's order, and leave out what
+/// they do not give.
+bool is_in_order(const MethodSpec& method, const Json::object_t& params) {
+    auto field = method.params.begin();
+    return std::all_of(params.begin(), params.end(), [&](const auto& member) {
+        field = std::find_if(field, method.params.end(), [&](const Field& f) { return f.name == member.first; });
+        return field != method.params.end() && (field->required || !member.second.is_null());
+    });
+}
+
+/// In the table's order. An optional parameter given as null is one not given: positional callers have no other way to
+/// skip it.
+Json::object_t in_order(const MethodSpec& method, Json::object_t&& params) {
+    Json::object_t out;
+    out.reserve(params.size());
     for (const Field& field : method.params) {
         const auto it = params.find(field.name);
-        if (it != params.end() && (field.required || !it->is_null())) out[field.name] = *it;
+        if (it != params.end() && (field.required || !it->second.is_null()))
+            out.emplace_back(field.name, std::move(it->second));
     }
     return out;
 }
 
 }  // namespace
 
-channel::Expected<Json, SchemaError> bind_params(const MethodSpec& method, const Json& params) {
-    Json named = Json::object();
+channel::Expected<Json, SchemaError> bind_params(const MethodSpec& method, Json params) {
     if (params.is_array()) {
-        auto bound = name_positional(method, params);
-        if (!bound) return bound;
-        named = std::move(*bound);
-    } else if (!params.is_null()) {
-        named = params;
+        auto named = name_positional(method, std::move(params));
+        if (!named) return named;
+        params = std::move(*named);
+    } else if (params.is_null()) {
+        params = Json::object();
     }
-    if (auto wrong = check_fields(method.params, named, "")) return Unexpected{std::move(*wrong)};
-    named = without_nulls(method, named);
+    if (auto wrong = check_fields(method.params, params, "")) return Unexpected{std::move(*wrong)};
+    auto& members = params.get_ref<Json::object_t&>();
+    if (!is_in_order(method, members)) members = in_order(method, std::move(members));
     if (method.check != nullptr) {
-        if (auto wrong = method.check(named)) return Unexpected{std::move(*wrong)};
+        if (auto wrong = method.check(params)) return Unexpected{std::move(*wrong)};
     }
-    return named;
+    return params;
 }
 
 std::optional<SchemaError> check_result(const MethodSpec& method, const Json& result) {

@@ -36,6 +36,7 @@ struct MethodSpec {
     std::string details = {};  ///< further sentences for the help page; may be empty
     std::string example = {};  ///< arguments of the command line after the verb; may be empty
     ParamsCheck check = nullptr;
+    bool while_starting = false;  ///< answered also before the node has taken up its channels; others are node_starting then
 };
 
 /// Every method, grouped by namespace in the order of the help page.
@@ -44,7 +45,7 @@ struct MethodSpec {
 
 /// Named parameters from named or positional ones; null and absent are the same for an optional one, and it is left
 /// out. A missing params member is no parameters.
-[[nodiscard]] channel::Expected<Json, SchemaError> bind_params(const MethodSpec& method, const Json& params);
+[[nodiscard]] channel::Expected<Json, SchemaError> bind_params(const MethodSpec& method, Json params);
 
 /// A handler's result against the row's schema; for tests, and for the dispatcher where asked to.
 [[nodiscard]] std::optional<SchemaError> check_result(const MethodSpec& method, const Json& result);

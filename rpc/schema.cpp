@@ -87,139 +87,165 @@ using Found = std::optional<SchemaError>;
 /// More than any unit has: how precise an amount of this asset may be is known only to the handler.
 constexpr int kMostDecimals = 18;
 
-Found wrong_type(const std::string& path, std::string message) {
-    return SchemaError{"type_mismatch", path, std::move(message)};
+// What is found says where from the value that was looked at; whoever looked into it puts its own name in front. So
+// nothing is made up for values that fit.
+Found wrong(std::string_view name, std::string message) {
+    return SchemaError{name, {}, std::move(message)};
+}
+Found wrong_type(std::string message) {
+    return wrong("type_mismatch", std::move(message));
+}
+Found inside(std::string_view name, Found found) {
+    if (!found || name.empty()) return found;
+    const bool joined = found->path.empty() || found->path.front() == '[';
+    found->path.insert(0, joined ? std::string(name) : fmt::format("{}.", name));
+    return found;
 }
 
 const std::string& text_of(const Json& value) {
     return value.get_ref<const std::string&>();
 }
 
-Found check_integer(const Schema& schema, const Json& value, const std::string& path) {
-    if (!value.is_number_integer()) return wrong_type(path, "must be an integer");
+Found check_integer(const Schema& schema, const Json& value) {
+    if (!value.is_number_integer()) return wrong_type("must be an integer");
     const bool too_big =
         value.is_number_unsigned() &&
         value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     const std::int64_t number = too_big ? 0 : value.get<std::int64_t>();
     if (!too_big && number >= schema.minimum && number <= schema.maximum) return std::nullopt;
-    return SchemaError{"out_of_range", path, fmt::format("must be from {} to {}", schema.minimum, schema.maximum)};
+    return wrong("out_of_range", fmt::format("must be from {} to {}", schema.minimum, schema.maximum));
 }
 
-Found check_string(const Schema& schema, const Json& value, const std::string& path) {
-    if (!value.is_string()) return wrong_type(path, "must be a string");
+Found check_string(const Schema& schema, const Json& value) {
+    if (!value.is_string()) return wrong_type("must be a string");
     const auto size = static_cast<std::int64_t>(text_of(value).size());
     if (size >= schema.minimum && size <= schema.maximum) return std::nullopt;
-    return SchemaError{"out_of_range", path,
-                       fmt::format("must have from {} to {} characters", schema.minimum, schema.maximum)};
+    return wrong("out_of_range", fmt::format("must have from {} to {} characters", schema.minimum, schema.maximum));
 }
 
-Found check_amount(const Schema& schema, const Json& value, const std::string& path) {
-    if (!value.is_string()) return wrong_type(path, "must be a decimal string such as \"12.5\", never a number");
+Found check_amount(const Schema& schema, const Json& value) {
+    if (!value.is_string()) return wrong_type("must be a decimal string such as \"12.5\", never a number");
     const auto parsed = channel::parse_decimal(text_of(value), kMostDecimals);
-    if (!parsed && parsed.error() == channel::Rule::amount_too_precise) {
-        return SchemaError{rule_name(parsed.error()), path, fmt::format("has more than {} decimals", kMostDecimals)};
+    if (parsed) {
+        if (schema.kind == SchemaKind::amount && *parsed < 0) return wrong("out_of_range", "must not be negative");
+        return std::nullopt;
     }
-    if (!parsed && parsed.error() == channel::Rule::amount_out_of_range) {
-        return SchemaError{rule_name(parsed.error()), path, "is too large"};
-    }
-    if (!parsed) return SchemaError{rule_name(parsed.error()), path, "must be a decimal string such as \"12.5\""};
-    if (schema.kind == SchemaKind::amount && *parsed < 0)
-        return SchemaError{"out_of_range", path, "must not be negative"};
-    return std::nullopt;
+    const std::string_view name = rule_name(parsed.error());
+    if (parsed.error() == channel::Rule::amount_too_precise)
+        return wrong(name, fmt::format("has more than {} decimals", kMostDecimals));
+    if (parsed.error() == channel::Rule::amount_out_of_range) return wrong(name, "is too large");
+    return wrong(name, "must be a decimal string such as \"12.5\"");
 }
 
-Found check_bytes(const Schema& schema, const Json& value, const std::string& path) {
+bool is_hex(std::string_view digits) {
+    return digits.size() % 2 == 0 && std::all_of(digits.begin(), digits.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+           });
+}
+
+Found check_bytes(const Schema& schema, const Json& value) {
     const bool is_hash = schema.kind == SchemaKind::hash;
-    const std::string wanted = is_hash ? "must be 32 bytes as 0x-hex (66 characters)" : "must be 0x-hex";
-    if (!value.is_string()) return wrong_type(path, wanted);
-    const std::string& text = text_of(value);
-    const auto bytes = text.starts_with("0x") ? channel::from_hex(text) : std::nullopt;
-    if (!bytes || (is_hash && bytes->size() != 32)) return SchemaError{"hex_malformed", path, wanted};
-    if (is_hash || static_cast<std::int64_t>(bytes->size()) <= schema.maximum) return std::nullopt;
-    return SchemaError{"out_of_range", path, fmt::format("must have at most {} bytes", schema.maximum)};
+    const char* wanted = is_hash ? "must be 32 bytes as 0x-hex (66 characters)" : "must be 0x-hex";
+    if (!value.is_string()) return wrong_type(wanted);
+    const std::string_view text = text_of(value);
+    const bool good = text.starts_with("0x") && is_hex(text.substr(2));
+    if (!good || (is_hash && text.size() != 66)) return wrong("hex_malformed", wanted);
+    if (is_hash || static_cast<std::int64_t>(text.size() / 2 - 1) <= schema.maximum) return std::nullopt;
+    return wrong("out_of_range", fmt::format("must have at most {} bytes", schema.maximum));
 }
 
-Found check_address(const Json& value, const std::string& path) {
-    if (!value.is_string()) return wrong_type(path, "must be an address: 20 bytes as 0x-hex");
+Found check_address(const Json& value) {
+    if (!value.is_string()) return wrong_type("must be an address: 20 bytes as 0x-hex");
     const std::string& text = text_of(value);
     if (!text.starts_with("0x") || text.size() != 42)
-        return SchemaError{"address_malformed", path, "must be an address: 0x and 40 hex digits"};
+        return wrong("address_malformed", "must be an address: 0x and 40 hex digits");
     if (channel::parse_address(text)) return std::nullopt;
-    return SchemaError{"address_malformed", path, "is no address, or its EIP-55 checksum is wrong: was it mistyped?"};
+    return wrong("address_malformed", "is no address, or its EIP-55 checksum is wrong: was it mistyped?");
 }
 
-Found check_enumeration(const Schema& schema, const Json& value, const std::string& path) {
+Found check_enumeration(const Schema& schema, const Json& value) {
     const auto& values = schema.values;
     if (value.is_string() && std::find(values.begin(), values.end(), text_of(value)) != values.end())
         return std::nullopt;
     std::string wanted;
     for (const auto& v : values) wanted.append(wanted.empty() ? "\"" : ", \"").append(v).append("\"");
-    return SchemaError{value.is_string() ? "out_of_range" : "type_mismatch", path,
-                       fmt::format("must be one of {}", wanted)};
+    return wrong(value.is_string() ? "out_of_range" : "type_mismatch", fmt::format("must be one of {}", wanted));
 }
 
-Found check_array(const Schema& schema, const Json& value, const std::string& path, Extra extra) {
-    if (!value.is_array()) return wrong_type(path, "must be an array");
+Found check_value(const Schema& schema, const Json& value, Extra extra);
+
+Found check_array(const Schema& schema, const Json& value, Extra extra) {
+    if (!value.is_array()) return wrong_type("must be an array");
     const auto size = static_cast<std::int64_t>(value.size());
-    if (size < schema.minimum || size > schema.maximum) {
-        return SchemaError{"out_of_range", path,
-                           fmt::format("must have from {} to {} items", schema.minimum, schema.maximum)};
-    }
+    if (size < schema.minimum || size > schema.maximum)
+        return wrong("out_of_range", fmt::format("must have from {} to {} items", schema.minimum, schema.maximum));
     for (std::size_t i = 0; i < value.size(); ++i) {
-        if (auto found = check(*schema.item, value[i], fmt::format("{}[{}]", path, i), extra)) return found;
+        if (auto found = check_value(*schema.item, value[i], extra))
+            return inside(fmt::format("[{}]", i), std::move(found));
     }
     return std::nullopt;
 }
 
-}  // namespace
+Found check_members(const std::vector<Field>& fields, const Json& object, Extra extra) {
+    if (!object.is_object()) return wrong_type("must be an object");
+    const auto& members = object.get_ref<const Json::object_t&>();
+    if (extra == Extra::refuse) {
+        for (const auto& [key, value] : members) {
+            const bool known =
+                std::any_of(fields.begin(), fields.end(), [&name = key](const Field& f) { return f.name == name; });
+            if (!known)
+                return inside(key.substr(0, 64), wrong("unknown_parameter", "is not a name that is known here"));
+        }
+    }
+    for (const Field& field : fields) {
+        const auto it = members.find(field.name);
+        const bool absent = it == members.end() || (!field.required && it->second.is_null());
+        if (absent && field.required) return inside(field.name, wrong("missing_parameter", "is required"));
+        if (absent) continue;
+        if (auto found = check_value(field.schema, it->second, extra)) return inside(field.name, std::move(found));
+    }
+    return std::nullopt;
+}
 
-std::optional<SchemaError> check(const Schema& schema, const Json& value, const std::string& path, Extra extra) {
+Found check_value(const Schema& schema, const Json& value, Extra extra) {
     switch (schema.kind) {
         case SchemaKind::boolean:
-            return value.is_boolean() ? std::nullopt : wrong_type(path, "must be true or false");
+            return value.is_boolean() ? std::nullopt : wrong_type("must be true or false");
         case SchemaKind::integer:
-            return check_integer(schema, value, path);
+            return check_integer(schema, value);
         case SchemaKind::number:
-            return value.is_number() ? std::nullopt : wrong_type(path, "must be a number");
+            return value.is_number() ? std::nullopt : wrong_type("must be a number");
         case SchemaKind::string:
-            return check_string(schema, value, path);
+            return check_string(schema, value);
         case SchemaKind::amount:
         case SchemaKind::signed_amount:
-            return check_amount(schema, value, path);
+            return check_amount(schema, value);
         case SchemaKind::hash:
         case SchemaKind::hex:
-            return check_bytes(schema, value, path);
+            return check_bytes(schema, value);
         case SchemaKind::address:
-            return check_address(value, path);
+            return check_address(value);
         case SchemaKind::enumeration:
-            return check_enumeration(schema, value, path);
+            return check_enumeration(schema, value);
         case SchemaKind::array:
-            return check_array(schema, value, path, extra);
+            return check_array(schema, value, extra);
         case SchemaKind::object:
-            return check_fields(schema.fields, value, path, extra);
+            return check_members(schema.fields, value, extra);
         case SchemaKind::any:
             return std::nullopt;
     }
     return std::nullopt;
 }
 
-std::optional<SchemaError> check_fields(const std::vector<Field>& fields, const Json& object, const std::string& path,
+}  // namespace
+
+std::optional<SchemaError> check(const Schema& schema, const Json& value, std::string_view path, Extra extra) {
+    return inside(path, check_value(schema, value, extra));
+}
+
+std::optional<SchemaError> check_fields(const std::vector<Field>& fields, const Json& object, std::string_view path,
                                         Extra extra) {
-    if (!object.is_object()) return wrong_type(path, "must be an object");
-    const auto full = [&](const std::string& name) { return path.empty() ? name : fmt::format("{}.{}", path, name); };
-    for (const auto& [key, value] : object.items()) {
-        const bool known = std::any_of(fields.begin(), fields.end(), [&](const Field& f) { return f.name == key; });
-        if (!known && extra == Extra::refuse)
-            return SchemaError{"unknown_parameter", full(key.substr(0, 64)), "is not a name that is known here"};
-    }
-    for (const Field& field : fields) {
-        const auto it = object.find(field.name);
-        const bool absent = it == object.end() || (!field.required && it->is_null());
-        if (absent && field.required) return SchemaError{"missing_parameter", full(field.name), "is required"};
-        if (absent) continue;
-        if (auto found = check(field.schema, *it, full(field.name), extra)) return found;
-    }
-    return std::nullopt;
+    return inside(path, check_members(fields, object, extra));
 }
 
 namespace {

@@ -76,11 +76,11 @@ struct SchemaError {
 enum class Extra : std::uint8_t { refuse, allow };
 
 /// Nothing where the value fits. An absent optional field may also be given as null.
-[[nodiscard]] std::optional<SchemaError> check(const Schema& schema, const Json& value, const std::string& path,
+[[nodiscard]] std::optional<SchemaError> check(const Schema& schema, const Json& value, std::string_view path,
                                                Extra extra = Extra::refuse);
 /// The same for named fields: what is required is there, nothing is there that has no name here.
 [[nodiscard]] std::optional<SchemaError> check_fields(const std::vector<Field>& fields, const Json& object,
-                                                      const std::string& path, Extra extra = Extra::refuse);
+                                                      std::string_view path, Extra extra = Extra::refuse);
 
 /// JSON Schema (draft 7) of the same shape.
 [[nodiscard]] Json json_schema(const Schema& schema);

@@ -22,7 +22,7 @@ constexpr Uint128 kMax = (static_cast<Uint128>(1) << 127) - 1;
 
 bool push_digit(Uint128& value, char c) {
     const auto digit = static_cast<Uint128>(c - '0');
-    if (value > (kMax - digit) / 10) return false;
+    if (value > kMax / 10 || (value == kMax / 10 && digit > kMax % 10)) return false;  // no division: both are constants
     value = value * 10 + digit;
     return true;
 }
@@ -51,21 +51,27 @@ Expected<Int128, Rule> parse_decimal(std::string_view text, int decimals) {
     return negative ? -out : out;
 }
 
+namespace {
+/// Digits from the last one on, and no more divisions of 128 bits than there must be.
+void push_reversed(std::string& digits, Uint128 rest) {
+    for (; rest >> 64 != 0; rest /= 10) digits += static_cast<char>('0' + static_cast<int>(rest % 10));
+    for (auto low = static_cast<std::uint64_t>(rest); low != 0; low /= 10) digits += static_cast<char>('0' + low % 10);
+}
+}  // namespace
+
 std::string format_decimal(Int128 value, int decimals) {
-    Uint128 rest = value < 0 ? -static_cast<Uint128>(value) : static_cast<Uint128>(value);
+    const auto places = static_cast<std::size_t>(decimals);
     std::string digits;
-    while (rest != 0 || digits.size() <= static_cast<std::size_t>(decimals)) {
-        digits += static_cast<char>('0' + static_cast<int>(rest % 10));
-        rest /= 10;
-    }
-    std::reverse(digits.begin(), digits.end());
-    const std::string whole = digits.substr(0, digits.size() - static_cast<std::size_t>(decimals));
-    std::string fraction = digits.substr(whole.size());
-    while (!fraction.empty() && fraction.back() == '0') fraction.pop_back();
+    digits.reserve(places + 40);
+    push_reversed(digits, value < 0 ? -static_cast<Uint128>(value) : static_cast<Uint128>(value));
+    if (digits.size() <= places) digits.append(places + 1 - digits.size(), '0');
+    // Zeros at the end of the fraction, which is the beginning here, are not written.
+    const std::size_t last = std::min(digits.find_first_not_of('0'), places);
     std::string out(value < 0 ? "-" : "");
-    out += whole;
-    if (!fraction.empty()) out.append(".").append(fraction);
-    return out;
+    out.append(digits.rbegin(), digits.rend() - static_cast<std::ptrdiff_t>(places));
+    if (last == places) return out;
+    out += '.';
+    return out.append(digits.rend() - static_cast<std::ptrdiff_t>(places), digits.rend() - static_cast<std::ptrdiff_t>(last));
 }
 
 }  // namespace hedgerow::channel

@@ -4,11 +4,12 @@ namespace hedgerow::channel {
 
 std::string to_hex(ByteView bytes) {
     static constexpr char kDigits[] = "0123456789abcdef";
-    std::string out = "0x";
-    out.reserve(2 + 2 * bytes.size());
+    std::string out(2 + 2 * bytes.size(), 'x');
+    out[0] = '0';
+    char* at = out.data() + 2;
     for (const std::uint8_t b : bytes) {
-        out += kDigits[b >> 4];
-        out += kDigits[b & 15];
+        *at++ = kDigits[b >> 4];
+        *at++ = kDigits[b & 15];
     }
     return out;
 }
@@ -25,13 +26,12 @@ int digit_value(char c) {
 std::optional<Bytes> from_hex(std::string_view text) {
     if (text.starts_with("0x") || text.starts_with("0X")) text.remove_prefix(2);
     if (text.size() % 2 != 0) return std::nullopt;
-    Bytes out;
-    out.reserve(text.size() / 2);
+    Bytes out(text.size() / 2);
     for (std::size_t i = 0; i < text.size(); i += 2) {
         const int high = digit_value(text[i]);
         const int low = digit_value(text[i + 1]);
         if (high < 0 || low < 0) return std::nullopt;
-        out.push_back(static_cast<std::uint8_t>(high * 16 + low));
+        out[i / 2] = static_cast<std::uint8_t>(high * 16 + low);
     }
     return out;
 }

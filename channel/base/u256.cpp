@@ -141,6 +141,33 @@ WideDivision divide(const Wide& numerator, const U256& divisor) {
     return out;
 }
 
+struct Division {
+    U256 quotient;
+    U256 remainder;
+};
+
+/// The same of 256 bits, by the shortest way: nearly all numbers here have one limb or two.
+Division divide(const U256& numerator, const U256& divisor) {
+    if (divisor.high() == 0 && divisor.limb[1] == 0) {
+        const std::uint64_t by = divisor.limb[0];
+        ASSERT(by != 0);
+        Division out;
+        std::uint64_t rest = 0;
+        for (std::size_t i = 4; i-- > 0;) {
+            if (rest == 0 && numerator.limb[i] == 0) continue;
+            const LimbDivision part = divide_two_limbs(rest, numerator.limb[i], by);
+            out.quotient.limb[i] = part.quotient;
+            rest = part.remainder;
+        }
+        out.remainder.limb[0] = rest;
+        return out;
+    }
+    if ((numerator.high() | divisor.high()) == 0) return {numerator.low() / divisor.low(), numerator.low() % divisor.low()};
+    const WideDivision wide = divide(widen(numerator), divisor);
+    return {{(static_cast<Uint128>(wide.quotient[1]) << 64) | wide.quotient[0], (static_cast<Uint128>(wide.quotient[3]) << 64) | wide.quotient[2]},
+            wide.remainder};
+}
+
 std::optional<U256> narrow(const Wide& wide) {
     if (significant_limbs(wide) > 4) return std::nullopt;
     U256 out;
@@ -156,21 +183,9 @@ U256 narrow_or_assert(const Wide& wide) {
 
 }  // namespace
 
-std::strong_ordering U256::operator<=>(const U256& other) const {
-    for (std::size_t i = 4; i-- > 0;) {
-        if (limb[i] != other.limb[i]) return limb[i] <=> other.limb[i];
-    }
-    return std::strong_ordering::equal;
-}
-
 int U256::bits() const {
     const std::size_t n = significant_limbs(limb);
     return n == 0 ? 0 : static_cast<int>(64 * n) - std::countl_zero(limb[n - 1]);
-}
-
-std::optional<Uint128> U256::to_u128() const {
-    if (limb[2] != 0 || limb[3] != 0) return std::nullopt;
-    return (static_cast<Uint128>(limb[1]) << 64) | limb[0];
 }
 
 std::optional<Int128> U256::to_i128() const {
@@ -191,46 +206,26 @@ U256 U256::from_be(std::span<const std::uint8_t, 32> bytes) {
     return out;
 }
 
-U256 operator+(const U256& a, const U256& b) {
-    U256 out;
-    Uint128 carry = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-        carry += static_cast<Uint128>(a.limb[i]) + b.limb[i];
-        out.limb[i] = static_cast<std::uint64_t>(carry);
-        carry >>= 64;
-    }
-    ASSERT(carry == 0);
-    return out;
+U256 multiply_256(const U256& a, const U256& b) { return narrow_or_assert(multiply(a, b)); }
+U256 operator/(const U256& a, const U256& b) { return divide(a, b).quotient; }
+U256 operator%(const U256& a, const U256& b) { return divide(a, b).remainder; }
+
+std::optional<U256> mul_div_floor(const U256& a, const U256& b, const U256& d) {
+    if ((a.high() | b.high()) == 0) return divide(multiply_128(a.low(), b.low()), d).quotient;
+    return narrow(divide(multiply(a, b), d).quotient);
 }
-
-U256 operator-(const U256& a, const U256& b) {
-    ASSERT(a >= b);
-    U256 out;
-    std::uint64_t borrow = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-        const Uint128 difference = static_cast<Uint128>(a.limb[i]) - b.limb[i] - borrow;
-        out.limb[i] = static_cast<std::uint64_t>(difference);
-        borrow = static_cast<std::uint64_t>(difference >> 64) & 1;
-    }
-    return out;
-}
-
-U256 operator*(const U256& a, const U256& b) { return narrow_or_assert(multiply(a, b)); }
-U256 operator/(const U256& a, const U256& b) { return narrow_or_assert(divide(widen(a), b).quotient); }
-U256 operator%(const U256& a, const U256& b) { return divide(widen(a), b).remainder; }
-
-std::optional<U256> mul_div_floor(const U256& a, const U256& b, const U256& d) { return narrow(divide(multiply(a, b), d).quotient); }
 
 std::optional<U256> mul_div_ceil(const U256& a, const U256& b, const U256& d) {
+    if ((a.high() | b.high()) == 0) {
+        const Division division = divide(multiply_128(a.low(), b.low()), d);
+        // A product of two 128-bit numbers is below 2^256 - 1.
+        return division.remainder.is_zero() ? division.quotient : division.quotient + U256(1);
+    }
     const WideDivision division = divide(multiply(a, b), d);
     const auto quotient = narrow(division.quotient);
     if (!quotient || division.remainder.is_zero()) return quotient;
-    if (quotient->bits() == 256 && *quotient == U256::from_be(std::array<std::uint8_t, 32>{
-            255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-            255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255})) {
-        return std::nullopt;
-    }
-    return *quotient + U256(1);
+    constexpr U256 kMax(~Uint128{0}, ~Uint128{0});
+    return *quotient == kMax ? std::nullopt : std::optional(*quotient + U256(1));
 }
 
 std::string to_decimal(const U256& value) {
@@ -259,11 +254,6 @@ std::optional<U256> u256_from_decimal(std::string_view text) {
         out = *scaled + digit;
     }
     return out;
-}
-
-std::strong_ordering I256::operator<=>(const I256& other) const {
-    if (negative != other.negative) return negative ? std::strong_ordering::less : std::strong_ordering::greater;
-    return negative ? other.magnitude <=> magnitude : magnitude <=> other.magnitude;
 }
 
 std::optional<Int128> I256::to_i128() const {
@@ -295,17 +285,6 @@ I256 I256::from_be(std::span<const std::uint8_t, 32> bytes) {
     }
     return {true, U256::from_be(negated)};
 }
-
-I256 operator-(const I256& a) { return {!a.negative, a.magnitude}; }
-
-I256 operator+(const I256& a, const I256& b) {
-    if (a.negative == b.negative) return {a.negative, a.magnitude + b.magnitude};
-    if (a.magnitude >= b.magnitude) return {a.negative, a.magnitude - b.magnitude};
-    return {b.negative, b.magnitude - a.magnitude};
-}
-
-I256 operator-(const I256& a, const I256& b) { return a + -b; }
-I256 operator*(const I256& a, const I256& b) { return {a.negative != b.negative, a.magnitude * b.magnitude}; }
 
 I256 mul_div_toward_zero(const I256& a, const U256& b, const U256& d) {
     const auto quotient = mul_div_floor(a.magnitude, b, d);

@@ -6,6 +6,15 @@
 
 namespace hedgerow::channel {
 
+/// How the elements of a SharedList follow each other on the wire: one by one, but for types (specialised) whose elements
+/// may refer to those before them.
+template <typename T>
+class Sequence {
+  public:
+    void write(Writer& out, const T& element) { wire_write(out, element); }
+    void read(Reader& in, T& element) { wire_read(in, element); }
+};
+
 /// A list that never changes once it is made, with its wire encoding beside it: copies share both, and however often it
 /// is sent, hashed or stored, it is encoded once. On the wire it is what a List is.
 template <typename T, std::size_t Max>
@@ -19,7 +28,8 @@ class SharedList {
         : SharedList(std::vector<T>(elements)) {}  // NOLINT: a list like others
     explicit SharedList(std::vector<T> elements) {
         Writer out;
-        for (const T& element : elements) wire_write(out, element);
+        Sequence<T> sequence;
+        for (const T& element : elements) sequence.write(out, element);
         *this = SharedList(std::move(elements), std::move(out).take());
     }
 
@@ -55,10 +65,12 @@ class SharedList {
 template <typename T, std::size_t Max>
 class SharedList<T, Max>::Builder {
   public:
+    /// Makes room for so many, of which there may be fewer in the end.
+    void reserve(std::size_t size) { m_elements.reserve(std::min(size, Max)); }
     [[nodiscard]] std::size_t size() const { return m_elements.size(); }
     [[nodiscard]] std::size_t bytes() const { return m_out.bytes().size(); }
     void push_back(T element) {
-        wire_write(m_out, element);
+        m_sequence.write(m_out, element);
         m_elements.push_back(std::move(element));
     }
     [[nodiscard]] SharedList finish() && { return {std::move(m_elements), std::move(m_out).take()}; }
@@ -66,6 +78,7 @@ class SharedList<T, Max>::Builder {
   private:
     std::vector<T> m_elements;
     Writer m_out;
+    Sequence<T> m_sequence;
 };
 
 template <typename T, std::size_t Max>
@@ -81,7 +94,8 @@ void wire_read(Reader& in, SharedList<T, Max>& value) {
     std::vector<T> elements;
     elements.reserve(
         std::min(size, in.remaining()));  // an element takes at least a byte, so a lying length allocates nothing
-    for (std::size_t i = 0; i < size && in.ok(); ++i) wire_read(in, elements.emplace_back());
+    Sequence<T> sequence;
+    for (std::size_t i = 0; i < size && in.ok(); ++i) sequence.read(in, elements.emplace_back());
     value = {};
     if (!in.ok()) return;
     const ByteView encoded =

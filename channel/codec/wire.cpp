@@ -3,11 +3,14 @@
 namespace hedgerow::channel {
 
 void Writer::varint(Uint128 value) {
-    while (value >= 0x80) {
-        m_out.push_back(static_cast<std::uint8_t>(value) | 0x80);
-        value >>= 7;
-    }
-    m_out.push_back(static_cast<std::uint8_t>(value));
+    if (value < 0x80) return m_out.push_back(static_cast<std::uint8_t>(value));
+    std::array<std::uint8_t, 19> bytes{};
+    std::size_t size = 0;
+    for (; (value >> 64) != 0; value >>= 7) bytes[size++] = static_cast<std::uint8_t>(value) | 0x80;
+    auto rest = static_cast<std::uint64_t>(value);
+    for (; rest >= 0x80; rest >>= 7) bytes[size++] = static_cast<std::uint8_t>(rest) | 0x80;
+    bytes[size++] = static_cast<std::uint8_t>(rest);
+    append(m_out, ByteView(bytes).first(size));
 }
 
 void Writer::zigzag(Int128 value) {
@@ -32,6 +35,11 @@ std::uint8_t Reader::byte() {
 }
 
 Uint128 Reader::varint(int bits) {
+    if (ok() && bits >= 7 && !m_rest.empty() && m_rest[0] < 0x80) {  // one byte, as most are
+        const std::uint8_t value = m_rest[0];
+        m_rest = m_rest.subspan(1);
+        return value;
+    }
     Uint128 value = 0;
     for (int shift = 0;; shift += 7) {
         const std::uint8_t b = byte();

@@ -44,6 +44,12 @@ bool verify(const Digest& digest, const Signature& signature, const PublicKey& k
     return found && *found == key;
 }
 
+bool verify_any_parity(const Digest& digest, const Signature& signature, const PublicKey& key) {
+    const auto rs = parse_low_s(unpack(signature).rs);
+    const auto point = parse_key(key);
+    return rs && point && secp256k1_ecdsa_verify(secp256k1_context_static, &*rs, digest.data.data(), &*point) == 1;
+}
+
 std::optional<PublicKey> recover(const Digest& digest, const Signature& signature) {
     const Unpacked parts = unpack(signature);
     if (!parse_low_s(parts.rs)) return std::nullopt;

@@ -10,6 +10,10 @@ namespace hedgerow::channel {
 /// plain ECDSA takes it, ecrecover finds another signer, and what it signed could never be enforced.
 [[nodiscard]] bool verify(const Digest& digest, const Signature& signature, const PublicKey& key);
 
+/// Whether `key` made r and s, s low; the parity bit is not looked at (plain ECDSA verification does not), so this is not
+/// enough for what a contract has to recover. Cheaper than recovery by a square root.
+[[nodiscard]] bool verify_any_parity(const Digest& digest, const Signature& signature, const PublicKey& key);
+
 /// The key that made a compact EIP-2098 signature; nothing for a malformed or high-s one.
 [[nodiscard]] std::optional<PublicKey> recover(const Digest& digest, const Signature& signature);
 

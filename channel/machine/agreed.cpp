@@ -44,7 +44,6 @@ void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const
         done.push_back(std::move(channel.pending.front()));
         channel.pending.pop_front();
     }
-    if (channel.pending.empty()) channel.tip = channel.agreed.state;
     channel.void_tried_ms = 0;
     turn.emit(PersistHead{});
     if (!channel.is_leader()) turn.send(Ack{channel.id, last, mine});

@@ -47,8 +47,6 @@ class Account {
     Account(const Account&) = delete;
     Account& operator=(const Account&) = delete;
     [[nodiscard]] const AccountView& view() const { return m_view; }
-    void value_at(std::size_t position, Price price) { m_positions[position].price = price; }
-
     /// Revalues everything at our own prices (spec 5.9). What has none stays at its mark if it is a position or assets[0], and counts for
     /// nothing if it is other collateral.
     struct Unpriced {
@@ -79,7 +77,9 @@ Account::Unpriced Account::value_at(const OwnPrices& prices, const Terms& terms,
     }
     for (std::size_t i = 0; i < m_view.positions.size(); ++i) {
         PositionView& view = m_positions[i];
-        if (const auto underlying = prices.price(view.position->underlying)) view.underlying_price = *underlying;
+        if (view.position->kind == Kind::call || view.position->kind == Kind::put) {  // the margin of no other kind asks for it
+            if (const auto underlying = prices.price(view.position->underlying)) view.underlying_price = *underlying;
+        }
         if (const auto value = own_value(prices, terms, *view.position, now_s)) {
             view.price = *value;
         } else {
@@ -128,11 +128,12 @@ bool meets_initial(const OpScope& scope, const ChannelState& state, Party party)
 /// margin (spec 5.3).
 Rule check_trader(const OpScope& scope, const ChannelState& state, Party party, const TradeOp& op) {
     Account account(scope.context, scope.channel, state, party);
-    if (!margin_of(account.view()).meets_initial()) return Rule::initial_margin;
+    const Margin margin = margin_of(account.view());
+    if (!margin.meets_initial()) return Rule::initial_margin;
     const PositionEntry* entry = state.find_position(op.instrument);
     ASSERT(entry != nullptr);  // what does not only reduce leaves a position
-    account.value_at(static_cast<std::size_t>(entry - state.positions.data()), op.price);
-    if (!margin_of(account.view()).meets_initial()) return Rule::initial_margin;
+    const auto index = static_cast<std::size_t>(entry - state.positions.data());
+    if (op.price != entry->position.mark && !with_price(margin, account.view(), index, op.price).meets_initial()) return Rule::initial_margin;
     return judged_at_own_prices(scope, state, party) ? check_account(scope, account, Effort::add_risk) : Rule::none;
 }
 
@@ -158,7 +159,7 @@ Rule credit_usd16(const Channel& channel, ChannelState& state, const I256& usd16
     const Amount moved = Amount::from_raw(*units.to_i128());
     const Amount net = state.net[0] - moved;
     if (!net.within_bits(kNetBits)) return Rule::net_out_of_range;
-    const I256 worth = mul_div_toward_zero(units, U256(static_cast<Uint128>(price.raw())) * U256(pow10(8)), U256(pow10(decimals)));
+    const I256 worth = units_to_usd16_toward_zero(units, price, decimals);
     const auto residue = (due - worth).to_i128();
     ASSERT(residue.has_value());  // less than one unit of assets[0] is worth: below 2^96 * 10^8
     state.net[0] = net;

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "channel/base/queue.h"
 #include "channel/state/channel_state.h"
 
 /// The channel as one side holds it, its inputs and its effects: `step(context, channel, input) -> effects` (spec 6).
@@ -112,8 +112,7 @@ struct Channel {
 
     Status status = Status::opening;
     SignedState agreed;
-    ChannelState tip;  ///< after every update that is neither void nor refused
-    std::deque<PendingUpdate> pending;
+    Queue<PendingUpdate> pending;
     std::uint64_t highest_signed = 0;  ///< highest version of a State or Close that we ever signed
     std::optional<PendingClose> close;
     std::optional<Dispute> dispute;
@@ -124,14 +123,19 @@ struct Channel {
     bool connected = false;              ///< Reestablish done on this connection
     bool reestablished = false;          ///< the peer's Reestablish has come on this connection
     bool awaiting_signature = false;     ///< a SignState effect is out
-    std::deque<QueuedOp> queue;          ///< leader
-    std::deque<Proposal> proposals;      ///< follower
+    Queue<QueuedOp> queue;               ///< leader
+    Queue<Proposal> proposals;           ///< follower
     std::uint64_t next_proposal = 0;     ///< follower
     std::uint64_t last_proposal_seen = 0;  ///< leader: highest number received on this connection
     std::uint64_t rejected_from = 0;     ///< follower: ignore updates whose base is this version or above
     std::uint64_t void_tried_ms = 0;     ///< leader: when (steady) the last empty update went out to void what was refused
 
     [[nodiscard]] bool is_leader() const { return me == Party::A; }
+    /// After every update that is neither void nor refused: what the next one builds on.
+    [[nodiscard]] const ChannelState& tip() const {
+        const auto newest = std::find_if(pending.rbegin(), pending.rend(), [](const PendingUpdate& p) { return !p.is_void; });
+        return newest == pending.rend() ? agreed.state : newest->after;
+    }
 };
 
 /// Greatest distance of a lock's expiry from the update's own time, seconds.

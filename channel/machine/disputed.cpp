@@ -35,7 +35,6 @@ void resolve_in_doubt(const Turn& turn) {
         }
     }
     channel.pending.clear();
-    channel.tip = channel.agreed.state;
 }
 
 }  // namespace

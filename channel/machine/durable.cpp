@@ -1,3 +1,5 @@
+#include "channel/machine/durable.h"
+
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/machine/turn.h"
@@ -6,9 +8,12 @@ namespace hedgerow::channel {
 
 namespace {
 
+/// Format 1 differs in what its check bytes are of.
+constexpr std::uint16_t kHeadFormat = 2;
+
 /// The stored head, by one field list like everything else (spec 8.2).
 struct Head {
-    std::uint16_t format = 1;
+    std::uint16_t format = kHeadFormat;
     Terms terms;
     Party me = Party::A;
     NodeId peer;
@@ -44,7 +49,7 @@ bool signed_by_us(const Channel& channel, const Digest& digest, const Signature&
 }
 
 Rule check_head(const Head& head, const Channel& channel) {
-    if (head.format != 1) return Rule::protocol_version_unsupported;
+    if (head.format == 0 || head.format > kHeadFormat) return Rule::protocol_version_unsupported;
     const std::size_t n = head.terms.assets.size();
     for (const Party party : {Party::A, Party::B}) {
         if (head.funds_seen.deposit(party).size() != n || head.funds_seen.withdrawn(party).size() != n) return Rule::assets_count_out_of_range;
@@ -59,10 +64,20 @@ Rule check_head(const Head& head, const Channel& channel) {
     return signed_by_both ? Rule::none : Rule::bad_signature;
 }
 
-/// The first bytes of a hash: storage that rots must not become money.
-Bytes check_bytes(ByteView bytes) {
-    const Hash hash = keccak256(bytes);
-    return {hash.data.begin(), hash.data.begin() + kCheckBytes};
+Bytes first_bytes(const Hash& hash) { return {hash.data.begin(), hash.data.begin() + kCheckBytes}; }
+
+/// The first bytes of a hash: storage that rots must not become money. A signed state is not hashed again: its digest, which is, binds all of it
+/// and is compared with it in check_head; so what is open in a channel does not make its head dearer.
+Bytes check_bytes(const Head& head, ByteView body) {
+    if (head.format == 1) return first_bytes(keccak256(body));
+    Writer out;
+    for_each_field(head, [&](const auto&, const auto& member) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, ChannelState>) {
+            if (member.version != 0) return;
+        }
+        wire_write(out, member);
+    });
+    return first_bytes(keccak256(out.bytes()));
 }
 
 /// A stored update of ours is in flight again, with the state it led to when we signed it.
@@ -71,7 +86,7 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     if (!after) return after.error();
     const std::uint64_t last = channel.pending.empty() ? channel.agreed.state.version : channel.pending.back().update.version;
     if (after->version != stored.update.version || after->version <= last) return Rule::digest_mismatch;
-    if (!stored.is_void && stored.update.base != channel.tip.version) return Rule::base_unknown;
+    if (!stored.is_void && stored.update.base != channel.tip().version) return Rule::base_unknown;
     PendingUpdate pending;
     pending.update = stored.update;
     pending.after = std::move(*after);
@@ -82,7 +97,6 @@ Rule take_up(Channel& channel, const PersistUpdate& stored) {
     if (!stored.update.signature || !signed_by_us(channel, pending.digest, *stored.update.signature)) return Rule::bad_signature;
     channel.highest_signed = std::max(channel.highest_signed, stored.update.version);
     if (pending.is_void && pending.update.ops.empty()) return Rule::none;  // as in leader_reject
-    if (!pending.is_void) channel.tip = pending.after;
     channel.pending.push_back(std::move(pending));
     return Rule::none;
 }
@@ -106,7 +120,6 @@ Channel make_channel(const Terms& terms, const RiskTerms& risk, const List<Price
         }
     }
     channel.agreed.state = initial_state(terms, risk, asset_marks);
-    channel.tip = channel.agreed.state;
     return channel;
 }
 
@@ -130,17 +143,24 @@ Bytes encode_head(const Channel& channel) {
     head.lost_data = channel.lost_data;
     head.challenged = channel.challenged;
     Bytes out = wire_encode(head);
-    append(out, check_bytes(out));
+    append(out, check_bytes(head, out));
+    return out;
+}
+
+Bytes seal_head(ByteView body) {
+    Bytes out(body.begin(), body.end());
+    const auto head = wire_decode<Head>(body);
+    append(out, head ? check_bytes(*head, body) : first_bytes(keccak256(body)));
     return out;
 }
 
 Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, const std::vector<PersistUpdate>& pending) {
     if (bytes.size() < kCheckBytes) return Unexpected{Rule::frame_truncated};
     const ByteView body = bytes.first(bytes.size() - kCheckBytes);
-    const Bytes check = check_bytes(body);
-    if (!std::equal(check.begin(), check.end(), bytes.last(kCheckBytes).begin())) return Unexpected{Rule::digest_mismatch};
     auto head = wire_decode<Head>(body);
     if (!head) return Unexpected{head.error()};
+    const Bytes check = check_bytes(*head, body);
+    if (!std::equal(check.begin(), check.end(), bytes.last(kCheckBytes).begin())) return Unexpected{Rule::digest_mismatch};
     auto state = decode_state(wire_encode(head->state), head->terms);
     if (!state) return Unexpected{state.error()};
     Channel channel;
@@ -155,7 +175,6 @@ Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, c
     channel.funds_peer = head->funds_peer;
     channel.status = head->status;
     channel.agreed = {std::move(*state), head->digest, head->signature_a, head->signature_b};
-    channel.tip = channel.agreed.state;
     channel.highest_signed = head->highest_signed;
     channel.close = head->close;
     channel.dispute = head->dispute;

@@ -99,8 +99,8 @@ void follower_local_op(const Turn& turn, LocalOp input) {
     if (rule == Rule::none && !wire_decode<Op>(wire_encode(input.op))) rule = Rule::amount_out_of_range;  // the leader could not even read it
     if (rule != Rule::none) return turn.emit(OpRefused{input.local_id, rule});
     // Numbers begin at the time, so that a restarted follower never reuses one for another op.
-    const std::uint64_t floor = std::max(channel.tip.proposals_done + 1, turn.context.now_ms << 20);
-    channel.next_proposal = std::max(channel.next_proposal, channel.next_proposal == 0 ? floor : channel.tip.proposals_done + 1);
+    const std::uint64_t floor = std::max(channel.tip().proposals_done + 1, turn.context.now_ms << 20);
+    channel.next_proposal = std::max(channel.next_proposal, channel.next_proposal == 0 ? floor : channel.tip().proposals_done + 1);
     channel.proposals.push_back({channel.next_proposal++, std::move(input.op), input.local_id, false});
 }
 
@@ -125,16 +125,15 @@ void follower_update(const Turn& turn, Update update, const std::vector<Rule>& v
     if (channel.rejected_from != 0 && update.base >= channel.rejected_from) return;  // built on what we refused
     if (const Rule rule = may_answer(turn); rule != Rule::none) return reject(turn, update.version, kMaxOpsPerUpdate, rule);
     if (const Fault fault = find_business(turn, update); fault.rule != Rule::none) return reject(turn, update.version, fault.op, fault.rule);
-    if (update.version <= channel.tip.version) return;  // sent again
-    if (update.base != channel.tip.version) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::base_unknown);
+    if (update.version <= channel.tip().version) return;  // sent again
+    if (update.base != channel.tip().version) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::base_unknown);
     if (channel.pending.size() >= kWindow) return reject(turn, update.version, kMaxOpsPerUpdate, Rule::window_full);
     PendingUpdate pending;
     pending.update = std::move(update);
-    pending.after = channel.tip;
+    pending.after = channel.tip();
     const Fault fault = apply_update(turn, pending, verdicts);
     if (fault.rule != Rule::none) return reject(turn, pending.update.version, fault.op, fault.rule);
     channel.rejected_from = 0;
-    channel.tip = pending.after;
     channel.pending.push_back(std::move(pending));
 }
 
@@ -143,7 +142,6 @@ void follower_reject_unsigned(const Turn& turn, Rule rule) {
     if (channel.pending.empty()) return;
     const std::uint64_t first = channel.pending.front().update.version;
     channel.pending.clear();
-    channel.tip = channel.agreed.state;
     reject(turn, first, kMaxOpsPerUpdate, rule);
 }
 

@@ -46,7 +46,7 @@ void refuse(const Turn& turn, const QueuedOp& queued, Rule rule) {
 /// haircut of its assets (spec 6.7).
 I256 at_risk16(const Channel& channel, const Op& op) {
     if (const auto* trade = std::get_if<TradeOp>(&op)) {
-        const RiskClass* risk = channel.tip.risk.find(trade->underlying);
+        const RiskClass* risk = channel.tip().risk.find(trade->underlying);
         const Uint128 bps = risk != nullptr ? risk->initial_bps : 10'000;
         const I256 notional = I256(trade->quantity.abs().raw()) * I256(trade->price.raw());
         return mul_div_toward_zero(notional, U256(bps), U256(10'000));
@@ -54,7 +54,7 @@ I256 at_risk16(const Channel& channel, const Op& op) {
     if (const auto* swap = std::get_if<SwapOp>(&op)) {
         const Asset& give = channel.terms.assets[swap->give_asset];
         const Uint128 bps = std::max(give.haircut_bps, channel.terms.assets[swap->take_asset].haircut_bps);
-        const I256 worth = units_to_usd16_floor(swap->give.abs(), asset_price(channel.terms, channel.tip, swap->give_asset), give.decimals);
+        const I256 worth = units_to_usd16_floor(swap->give.abs(), asset_price(channel.terms, channel.tip(), swap->give_asset), give.decimals);
         return mul_div_toward_zero(worth, U256(bps), U256(10'000));
     }
     return {};
@@ -88,6 +88,7 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
     const OpScope scope{turn.context, channel, pending.update.timestamp_ms};
     I256 in_doubt = in_doubt16(channel);
     OpList::Builder ops;
+    ops.reserve(channel.queue.size());
     while (!channel.queue.empty() && ops.size() < kMaxOpsPerUpdate && ops.bytes() <= kMaxUpdateBytes - kMaxOpBytes) {
         QueuedOp queued = std::move(channel.queue.front());
         channel.queue.pop_front();
@@ -112,11 +113,11 @@ void take_ops(const Turn& turn, PendingUpdate& pending) {
 PendingUpdate next_update(const Turn& turn) {
     const Channel& channel = turn.channel;
     PendingUpdate pending;
-    pending.after = channel.tip;
+    pending.after = channel.tip();
     pending.update.channel = channel.id;
     pending.update.version = next_version(channel);
-    pending.update.base = channel.tip.version;
-    pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip.timestamp_ms);
+    pending.update.base = channel.tip().version;
+    pending.update.timestamp_ms = std::max(turn.context.now_ms, channel.tip().timestamp_ms);
     pending.since_ms = turn.context.steady_ms;
     return pending;
 }
@@ -144,7 +145,7 @@ void leader_propose(const Turn& turn, Propose propose, const std::vector<Rule>& 
     std::uint64_t number = propose.first;
     for (std::size_t i = 0; i < propose.ops.size(); ++i, ++number) {
         if (number == 0 || number < propose.first) return turn.fault(Rule::proposal_out_of_order);
-        if (number <= channel.last_proposal_seen || number <= channel.tip.proposals_done) continue;  // seen: sent again after a reconnection
+        if (number <= channel.last_proposal_seen || number <= channel.tip().proposals_done) continue;  // seen: sent again after a reconnection
         channel.last_proposal_seen = number;
         QueuedOp queued{{number, std::move(propose.ops[i])}, 0};
         Rule rule = may_take(turn, queued.entry);
@@ -175,7 +176,6 @@ void leader_flush(const Turn& turn) {
     }
     finish_update(pending.after, pending.update);
     pending.digest = state_digest(pending.after, channel.id, channel.separator);
-    channel.tip = pending.after;
     channel.awaiting_signature = true;
     turn.emit(SignState{pending.update.version, pending.digest, sign_reason(turn.context)});
     channel.pending.push_back(std::move(pending));
@@ -212,7 +212,7 @@ void leader_reject(const Turn& turn, const Reject& reject) {
     if (it == channel.pending.end()) return;
     ASSERT(!channel.awaiting_signature);  // signing is answered within the turn
     const std::size_t refused_op = reject.op;
-    std::deque<QueuedOp> again;
+    Queue<QueuedOp> again;
     for (auto p = it; p != channel.pending.end(); ++p) {
         if (p->is_void) continue;
         const bool whole = p == it && refused_op >= p->update.ops.size();
@@ -228,12 +228,8 @@ void leader_reject(const Turn& turn, const Reject& reject) {
         }
         turn.emit(PersistUpdate{p->update, true, wire_encode(p->after)});
     }
-    channel.queue.insert(channel.queue.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
-    channel.tip = channel.agreed.state;
-    for (const PendingUpdate& p : channel.pending) {
-        if (!p.is_void) channel.tip = p.after;
-    }
-    std::erase_if(channel.pending, [](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt
+    channel.queue.prepend(std::move(again));
+    channel.pending.erase_if([](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt
     if (channel.status != Status::open) leader_drop_queue(turn, may_answer(turn));
 }
 

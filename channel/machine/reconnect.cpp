@@ -37,7 +37,7 @@ void leader_reestablish(const Turn& turn, const Reestablish& message) {
         return hand_over(turn);
     }
     channel.connected = true;
-    channel.last_proposal_seen = channel.tip.proposals_done;
+    channel.last_proposal_seen = channel.tip().proposals_done;
     for (const PendingUpdate& pending : channel.pending) {
         if (!pending.is_void && pending.update.signature) turn.send(pending.update);
     }
@@ -56,10 +56,9 @@ void begin_connection(Channel& channel) {
     channel.reestablished = false;
     channel.rejected_from = 0;
     channel.void_tried_ms = 0;
-    std::erase_if(channel.queue, [](const QueuedOp& q) { return q.entry.proposal != 0; });  // proposed again
+    channel.queue.erase_if([](const QueuedOp& q) { return q.entry.proposal != 0; });  // proposed again
     if (channel.is_leader()) return;
     channel.pending.clear();  // applied, not signed: the leader sends it again
-    channel.tip = channel.agreed.state;
 }
 
 }  // namespace
@@ -111,7 +110,6 @@ void on_hand_over(const Turn& turn, const HandOver& message) {
     if (!behind) return turn.fault(Rule::unexpected_message);  // an Ack says this better
     channel.agreed = {std::move(*state), digest, message.signature_a, message.signature_b};
     channel.highest_signed = std::max(channel.highest_signed, channel.agreed.state.version);
-    channel.tip = channel.agreed.state;
     channel.pending.clear();
     channel.close.reset();
     channel.lost_data = true;

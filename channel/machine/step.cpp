@@ -45,7 +45,7 @@ SignReason sign_reason(const Context& context) {
     return context.locked ? SignReason::obligation : SignReason::business;
 }
 
-std::uint64_t next_version(const Channel& channel) { return std::max(channel.tip.version, channel.highest_signed) + 1; }
+std::uint64_t next_version(const Channel& channel) { return std::max(channel.tip().version, channel.highest_signed) + 1; }
 
 bool signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature) {
     return verify(digest, signature, channel.their_key);
@@ -133,15 +133,16 @@ void on_input(const Turn& turn, const ChainFinal& event) { on_chain_final(turn, 
 
 /// Spec 6.12. What would make a later signature dangerous stops the node here.
 void check_invariants(const Channel& channel) {
-    ASSERT(channel.agreed.state.version <= channel.tip.version || channel.pending.empty());
+    const ChannelState& tip = channel.tip();
+    ASSERT(channel.agreed.state.version <= tip.version || channel.pending.empty());
     ASSERT(channel.highest_signed >= channel.agreed.state.version);
     ASSERT(channel.pending.size() <= kWindow);
     ASSERT(channel.queue.size() <= kMaxQueuedOps + kWindow * kMaxOpsPerUpdate);
     ASSERT(!channel.close || channel.close->close.version > channel.agreed.state.version);
     for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {
-        ASSERT(channel.tip.net[i].within_bits(kNetBits));
-        ASSERT(channel.tip.asset_marks[i].sign() > 0);
-        ASSERT(channel.tip.locked_by(Party::A, i).sign() >= 0 && channel.tip.locked_by(Party::B, i).sign() >= 0);
+        ASSERT(tip.net[i].within_bits(kNetBits));
+        ASSERT(tip.asset_marks[i].sign() > 0);
+        ASSERT(tip.locked_by(Party::A, i).sign() >= 0 && tip.locked_by(Party::B, i).sign() >= 0);
     }
     std::uint64_t before = channel.agreed.state.version;
     for (const PendingUpdate& pending : channel.pending) {

@@ -15,6 +15,9 @@ namespace hedgerow::channel {
 /// asset_price < 2^96, decimals 0 to 18, |usd16| < 2^222.
 [[nodiscard]] I256 usd16_to_units_toward_zero(const I256& usd16, Price asset_price, int decimals);
 
+/// sign(units) * floor(|units| * asset_price * 10^8 / 10^decimals), of what the function above gave: |units| <= 2^120.
+[[nodiscard]] I256 units_to_usd16_toward_zero(const I256& units, Price asset_price, int decimals);
+
 /// floor(units * asset_price * 10^8 / 10^decimals): what units of a token are worth, USD 1e-16, rounded toward minus
 /// infinity, so that nobody's collateral is counted for more than it is. 0 <= asset_price < 2^96, decimals 0 to 18.
 [[nodiscard]] I256 units_to_usd16_floor(Amount units, Price asset_price, int decimals);

@@ -40,6 +40,10 @@ U256 notional_of(const PositionView& view, Quantity quantity) {
 }
 
 U256 part_up(const U256& notional, Uint128 bps) {
+    if (notional.high() == 0 && notional.limb[1] == 0) {  // rates are 32 bits: the product fits 128
+        const Uint128 product = Uint128{notional.limb[0]} * bps + (kBps - 1);
+        if ((product >> 64) == 0) return {static_cast<std::uint64_t>(product) / static_cast<std::uint64_t>(kBps)};
+    }
     const auto part = mul_div_ceil(notional, U256(bps), U256(kBps));
     ASSERT(part.has_value());
     return *part;
@@ -65,8 +69,7 @@ U256 out_of_the_money(const PositionView& view) {
     return magnitude_of(view.quantity) * price_magnitude(distance);
 }
 
-Requirement short_option(const PositionView& view, const Rates& rates) {
-    const U256 notional = notional_of(view, view.quantity);
+Requirement short_option(const PositionView& view, const U256& notional, const Rates& rates) {
     const U256 full = part_up(notional, rates.initial_bps);
     const U256 maintenance = part_up(notional, rates.maintenance_bps);
     const U256 otm = out_of_the_money(view);
@@ -95,13 +98,12 @@ std::optional<U256> greatest_loss(const PositionView& view) {
     return std::nullopt;
 }
 
-Requirement rated(const PositionView& view, const Rates& rates) {
+Requirement rated(const PositionView& view, const U256& notional, const Rates& rates) {
     if (is_digital(view.position->kind)) {
         const I256 loss(false, *greatest_loss(view));
         return {loss, loss};
     }
-    if (view.position->kind != Kind::linear && view.quantity.sign() < 0) return short_option(view, rates);
-    const U256 notional = notional_of(view, view.quantity);
+    if (view.position->kind != Kind::linear && view.quantity.sign() < 0) return short_option(view, notional, rates);
     return {I256(false, part_up(notional, rates.initial_bps)), I256(false, part_up(notional, rates.maintenance_bps))};
 }
 
@@ -111,6 +113,7 @@ I256 collateral_of(const AccountView& account) {
     I256 sum;
     for (std::size_t i = 0; i < account.assets.size(); ++i) {
         const Asset& asset = account.assets[i];
+        if (account.balances[i].is_zero()) continue;
         const I256 worth = units_to_usd16_floor(account.balances[i], account.asset_prices[i], asset.decimals);
         const bool counts_in_full = i == 0 || worth.sign() < 0;
         sum = sum + (counts_in_full ? worth : mul_div_toward_zero(worth, U256(kBps - asset.haircut_bps), U256(kBps)));
@@ -142,14 +145,9 @@ Int128 first_that(Int128 low, Int128 high, const Predicate& holds) {
     return high;
 }
 
-}  // namespace
-
-I256 notional16(const PositionView& view) {
-    return {false, notional_of(view, view.quantity)};
-}
-
-Requirement requirement_of(const PositionView& view, const RiskTerms& terms) {
-    Requirement need = rated(view, rates_of(view, terms));
+/// `notional` is that of all of `view`.
+Requirement requirement_with(const PositionView& view, const U256& notional, const RiskTerms& terms) {
+    Requirement need = rated(view, notional, rates_of(view, terms));
     if (const auto loss = greatest_loss(view)) {
         const I256 most(false, *loss);
         need = {std::min(need.initial16, most), std::min(need.maintenance16, most)};
@@ -157,16 +155,53 @@ Requirement requirement_of(const PositionView& view, const RiskTerms& terms) {
     return need;
 }
 
+/// What one position adds to a Margin but for its equity.
+struct Share {
+    Requirement need;
+    I256 notional16;
+    I256 unrealised16;
+};
+
+Share share_of(const PositionView& view, const RiskTerms& terms) {
+    const U256 notional = notional_of(view, view.quantity);
+    return {requirement_with(view, notional, terms), I256(false, notional), pnl16(view.quantity, view.price, view.position->mark)};
+}
+
+}  // namespace
+
+I256 notional16(const PositionView& view) {
+    return {false, notional_of(view, view.quantity)};
+}
+
+Requirement requirement_of(const PositionView& view, const RiskTerms& terms) {
+    return requirement_with(view, notional_of(view, view.quantity), terms);
+}
+
 Margin margin_of(const AccountView& account) {
     Margin out;
     out.collateral16 = collateral_of(account);
     for (const PositionView& view : account.positions) {
-        const Requirement need = requirement_of(view, account.terms);
-        out.initial16 = out.initial16 + need.initial16;
-        out.maintenance16 = out.maintenance16 + need.maintenance16;
-        out.notional16 = out.notional16 + notional16(view);
-        out.unrealised16 = out.unrealised16 + pnl16(view.quantity, view.price, view.position->mark);
+        const Share share = share_of(view, account.terms);
+        out.initial16 = out.initial16 + share.need.initial16;
+        out.maintenance16 = out.maintenance16 + share.need.maintenance16;
+        out.notional16 = out.notional16 + share.notional16;
+        out.unrealised16 = out.unrealised16 + share.unrealised16;
     }
+    out.equity16 = out.collateral16 + out.unrealised16;
+    return out;
+}
+
+Margin with_price(const Margin& margin, const AccountView& account, std::size_t index, Price price) {
+    ASSERT(index < account.positions.size());
+    const Share before = share_of(account.positions[index], account.terms);
+    PositionView moved = account.positions[index];
+    moved.price = price;
+    const Share after = share_of(moved, account.terms);
+    Margin out = margin;
+    out.initial16 = margin.initial16 - before.need.initial16 + after.need.initial16;
+    out.maintenance16 = margin.maintenance16 - before.need.maintenance16 + after.need.maintenance16;
+    out.notional16 = margin.notional16 - before.notional16 + after.notional16;
+    out.unrealised16 = margin.unrealised16 - before.unrealised16 + after.unrealised16;
     out.equity16 = out.collateral16 + out.unrealised16;
     return out;
 }

@@ -42,6 +42,9 @@ struct Margin {
 };
 
 [[nodiscard]] Margin margin_of(const AccountView& account);
+/// What margin_of would say if positions[index] had `price`, from what it says: costs the same however many positions
+/// there are.
+[[nodiscard]] Margin with_price(const Margin& margin, const AccountView& account, std::size_t index, Price price);
 
 /// What one position needs, each rounded up. The rates are those of RiskTerms::find(underlying), 100 % where it lists
 /// none:

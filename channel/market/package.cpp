@@ -22,6 +22,7 @@ std::uint64_t read_be(ByteView bytes) {
 }
 
 bool is_distinct(const std::vector<DataPoint>& points) {
+    if (points.size() < 2) return true;
     std::vector<Feed> feeds;
     feeds.reserve(points.size());
     for (const DataPoint& point : points) feeds.push_back(point.feed);
@@ -126,7 +127,7 @@ Expected<Address, Rule> verify_package(const SignedPackage& package, std::span<c
 }
 
 Rule verify_package(const SignedPackage& package, const PublicKey& key) {
-    return verify(package_digest(package.data), package.signature, key) ? Rule::none : Rule::bad_signature;
+    return verify_any_parity(package_digest(package.data), package.signature, key) ? Rule::none : Rule::bad_signature;
 }
 
 Expected<Price, Rule> price_of(const DataPackage& data, const Feed& feed) {

@@ -65,7 +65,8 @@ struct SignedPackage {
 [[nodiscard]] Expected<Address, Rule> package_signer(const SignedPackage& package);
 /// The same, and one of `oracles`. Errors: bad_signature, package_unknown_signer.
 [[nodiscard]] Expected<Address, Rule> verify_package(const SignedPackage& package, std::span<const Address> oracles);
-/// Against a known key, cheaper than recovery: Rule::none or bad_signature.
+/// Whether the holder of this key signed it, cheaper than recovery: Rule::none or bad_signature. Either v passes: before
+/// a package counts for `attest`, its signer is to be recovered.
 [[nodiscard]] Rule verify_package(const SignedPackage& package, const PublicKey& key);
 
 /// The price of one feed, 8 decimals. Errors: package_wrong_feed, package_price_out_of_range (0, or 2^96 and more).

@@ -145,6 +145,55 @@ struct OpEntry {
     bool operator==(const OpEntry&) const = default;
 };
 
+/// The last few different values of a list, by number: 1 is the newest, 0 is none.
+template <typename T>
+class Recent {
+  public:
+    static constexpr std::size_t kMax = 8;
+    [[nodiscard]] std::size_t size() const { return std::min(m_count, kMax); }
+    [[nodiscard]] const T& operator[](std::size_t number) const { return m_values[(m_count - number) % kMax]; }
+    [[nodiscard]] std::size_t find(const T& value) const {
+        for (std::size_t number = 1; number <= size(); ++number) {
+            if ((*this)[number] == value) return number;
+        }
+        return 0;
+    }
+    void add(const T& value) { m_values[m_count++ % kMax] = value; }
+
+  private:
+    std::array<T, kMax> m_values{};
+    std::size_t m_count = 0;
+};
+
+/// What a trade says of its instrument.
+struct TradeDefinition {
+    Feed instrument;
+    Feed underlying;
+    Kind kind = Kind::linear;
+    std::uint64_t expiry = 0;
+    Price strike;
+    static constexpr auto fields() {
+        return std::make_tuple(field("instrument", &TradeDefinition::instrument), field("underlying", &TradeDefinition::underlying),
+                               field("kind", &TradeDefinition::kind), field("expiry", &TradeDefinition::expiry),
+                               field("strike", &TradeDefinition::strike));
+    }
+    bool operator==(const TradeDefinition&) const = default;
+};
+
+/// In the ops of one update a trade names the definition and the quote that trades before it have said by number (spec 6.1).
+template <>
+class Sequence<OpEntry> {
+  public:
+    void write(Writer& out, const OpEntry& entry);
+    void read(Reader& in, OpEntry& entry);
+
+  private:
+    void write_trade(Writer& out, const TradeOp& trade);
+    void read_trade(Reader& in, TradeOp& trade);
+    Recent<TradeDefinition> m_definitions;
+    Recent<QuoteId> m_quotes;
+};
+
 /// The ops of one update.
 using OpList = SharedList<OpEntry, kMaxOpsPerUpdate>;
 

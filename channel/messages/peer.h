@@ -7,7 +7,7 @@
 namespace hedgerow::channel {
 
 inline constexpr std::size_t kMaxFrame = 1 << 20;  ///< bytes
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 
 /// First on every connection.
 struct Hello {

@@ -55,6 +55,13 @@ Rule check_limits(const ChannelState& state, const Terms& terms) {
 
 }  // namespace
 
+bool LockedAmounts::operator==(const LockedAmounts& other) const {
+    for (std::size_t asset = 0; asset < std::max(m_amounts.size(), other.m_amounts.size()); ++asset) {
+        if (by(Party::A, asset) != other.by(Party::A, asset) || by(Party::B, asset) != other.by(Party::B, asset)) return false;
+    }
+    return true;
+}
+
 const PositionEntry* ChannelState::find_position(const Feed& instrument) const {
     const auto it = std::find_if(positions.begin(), positions.end(), [&](const auto& e) { return e.position.instrument == instrument; });
     return it == positions.end() ? nullptr : &*it;

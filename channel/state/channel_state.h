@@ -59,6 +59,22 @@ struct LockEntry {
     KnownDigest m_digest;
 };
 
+/// What is locked, by payer and asset: none takes no room.
+class LockedAmounts {
+  public:
+    [[nodiscard]] Amount& by(Party payer, std::size_t asset) {
+        if (m_amounts.size() <= asset) m_amounts.resize(asset + 1);
+        return m_amounts[asset][static_cast<std::size_t>(payer)];
+    }
+    [[nodiscard]] Amount by(Party payer, std::size_t asset) const {
+        return asset < m_amounts.size() ? m_amounts[asset][static_cast<std::size_t>(payer)] : Amount();
+    }
+    bool operator==(const LockedAmounts& other) const;
+
+  private:
+    List<std::array<Amount, 2>, kMaxAssets> m_amounts;  ///< by asset; none of those beyond its end
+};
+
 /// The right of one party to take a cumulative total of an asset out on chain (spec 4.6).
 struct Authorisation {
     Amount total;
@@ -92,12 +108,12 @@ struct ChannelState {
     }
     // Derived from the above, not encoded: refresh_derived() after decoding.
     Hash risk_hash;
-    std::array<std::array<Amount, kMaxAssets>, 2> locked{};  ///< by payer and asset
+    LockedAmounts locked;
 
     [[nodiscard]] List<Authorisation, kMaxAssets>& authorised(Party p) { return p == Party::A ? authorised_a : authorised_b; }
     [[nodiscard]] const List<Authorisation, kMaxAssets>& authorised(Party p) const { return p == Party::A ? authorised_a : authorised_b; }
-    [[nodiscard]] Amount& locked_by(Party payer, std::size_t asset) { return locked[static_cast<std::size_t>(payer)][asset]; }
-    [[nodiscard]] Amount locked_by(Party payer, std::size_t asset) const { return locked[static_cast<std::size_t>(payer)][asset]; }
+    [[nodiscard]] Amount& locked_by(Party payer, std::size_t asset) { return locked.by(payer, asset); }
+    [[nodiscard]] Amount locked_by(Party payer, std::size_t asset) const { return locked.by(payer, asset); }
     [[nodiscard]] const PositionEntry* find_position(const Feed& instrument) const;
     [[nodiscard]] const LockEntry* find_lock(const LockHash& hash) const;
     /// The same, to be changed at once.

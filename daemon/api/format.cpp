@@ -41,8 +41,12 @@ const AssetInfo* find_asset(const Node& node, const Address& token) {
     return found == assets.end() ? nullptr : &*found;
 }
 
+namespace {
+const std::string& text_of(const Json& value) { return value.get_ref<const std::string&>(); }
+}  // namespace
+
 const Channel& read_channel(const Node& node, const Json& params) {
-    const auto id = fixed_from_hex<ChannelId>(params.at("channelId").get<std::string>());
+    const auto id = fixed_from_hex<ChannelId>(text_of(params.at("channelId")));
     const Channel* channel = id ? node.find(*id) : nullptr;
     if (channel != nullptr) return *channel;
     Fault fault = node.unknown_channel();
@@ -52,13 +56,13 @@ const Channel& read_channel(const Node& node, const Json& params) {
 
 std::optional<ChannelId> read_optional_channel(const Json& params) {
     if (!params.contains("channelId")) return std::nullopt;
-    const auto id = fixed_from_hex<ChannelId>(params.at("channelId").get<std::string>());
+    const auto id = fixed_from_hex<ChannelId>(text_of(params.at("channelId")));
     if (!id) bad(Rule::channel_unknown, "channelId");
     return id;
 }
 
 std::size_t read_asset(const Node& node, const Json& value, std::string_view param) {
-    const auto asset = node.find_asset(value.get<std::string>());
+    const auto asset = node.find_asset(text_of(value));
     if (!asset) bad(rpc::NodeError::asset_unknown, param);
     return *asset;
 }

@@ -15,6 +15,7 @@ Json info_json(const Node& node) {
     Json out{{"nodeId", to_hex(info.node_id)}, {"uri", info.uri}, {"version", HEDGEROW_VERSION}, {"chains", Json::array({chain})},
             {"channels", info.channels}, {"halted", info.halted}, {"walletLocked", info.wallet_locked}, {"recovering", info.recovering}};
     if (info.may_lack_channels) out["mayLackChannels"] = true;
+    if (info.starting) out["starting"] = true;
     return out;
 }
 

@@ -22,17 +22,21 @@ std::optional<int> token_decimals(const Node& node, const Address& token) {
     return asset == nullptr ? std::nullopt : std::optional<int>(asset->decimals);
 }
 
-Json payment_json(const Node& node, const PaymentResult& payment) {
-    const Channel* channel = node.find(payment.channel);
-    Json out{{"paymentId", payment.id}, {"status", payment.status}, {"direction", "sent"}, {"channelId", to_hex(payment.channel)}};
-    if (channel != nullptr) {
-        out["asset"] = asset_symbol(node, *channel, payment.asset);
-        out["amount"] = amount_text(payment.amount, channel->terms.assets[payment.asset].decimals);
+/// As JSON text, for there may be tens of thousands a second.
+std::string payment_text(const Node& node, const PaymentResult& payment) {
+    std::string out;
+    out.reserve(320);
+    out.append(R"({"paymentId":)");
+    rpc::append_json_string(out, payment.id);
+    out.append(R"(,"status":)");
+    rpc::append_json_string(out, payment.status);
+    out.append(R"(,"direction":"sent","channelId":")").append(to_hex(payment.channel)).append("\"");
+    if (const Channel* channel = node.find(payment.channel); channel != nullptr) {
+        out.append(R"(,"asset":)");
+        rpc::append_json_string(out, asset_symbol(node, *channel, payment.asset));
+        out.append(R"(,"amount":")").append(amount_text(payment.amount, channel->terms.assets[payment.asset].decimals)).append("\"");
     }
-    out["hops"] = 1;
-    out["fee"] = "0";
-    out["time"] = payment.time_ms;
-    return out;
+    return out.append(R"(,"hops":1,"fee":"0","time":)").append(std::to_string(payment.time_ms)).append("}");
 }
 
 void pay_invoice(const ApiContext& context, const Json& params, const Answer<PaymentResult>& done) {
@@ -53,7 +57,9 @@ void pay_invoice(const ApiContext& context, const Json& params, const Answer<Pay
 
 void pay_send(const ApiContext& context, const Json& params, const rpc::Reply& reply) {
     Node& node = context.node;
-    const auto done = replying<PaymentResult>(reply, [&node](const PaymentResult& payment) { return payment_json(node, payment); });
+    const Answer<PaymentResult> done = [reply, &node](const Result<PaymentResult>& payment) {
+        payment ? reply.result_text(payment_text(node, *payment)) : reply.error(payment.error());
+    };
     if (params.contains("invoice")) return pay_invoice(context, params, done);
     const std::string memo = text_or(params, "memo", "");
     if (params.contains("channelId")) {

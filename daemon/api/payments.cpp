@@ -28,7 +28,7 @@ Fault fault(Rule rule) { return rpc::from_rule(rule); }
 }  // namespace
 
 std::string payment_id(const ChannelId& channel, std::uint64_t version, std::uint16_t index) {
-    return to_hex(channel).substr(0, 18) + "-" + std::to_string(version) + "-" + std::to_string(index);
+    return to_hex(channel.view().first(8)) + "-" + std::to_string(version) + "-" + std::to_string(index);
 }
 
 Expected<Invoice, Rule> parse_invoice(std::string_view text) {
@@ -78,7 +78,7 @@ Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& toke
             if (channel->terms.assets[i].token != token) continue;
             if (!channel->connected) {
                 best = fault(Rule::peer_disconnected);
-            } else if (available_of(at, *channel, channel->tip, channel->me, i) < amount) {
+            } else if (available_of(at, *channel, channel->tip(), channel->me, i) < amount) {
                 best = fault(Rule::insufficient_balance);
             } else {
                 return channel->id;
@@ -90,7 +90,7 @@ Result<ChannelId> Payments::find_channel(const NodeId& peer, const Address& toke
 
 /// The channel of a payment that was asked for under that reference before, perhaps by an earlier run, and was not refused.
 std::optional<ChannelId> Payments::begun_in(const ClientRef& ref) const {
-    const auto row = ref.empty() ? std::nullopt : find_client_ref(m_node.reader(), ref);
+    const auto row = ref.empty() ? std::nullopt : m_node.find_client_ref(ref);
     if (!row || row->outcome == RefOutcome::refused || !row->channel || m_node.find(*row->channel) == nullptr) return std::nullopt;
     return row->channel;
 }

@@ -50,7 +50,7 @@ struct OwnInvoice {
 
 struct PaymentResult {
     std::string id;
-    std::string status;  ///< "done", "pending"
+    std::string_view status;  ///< "done", "pending"
     channel::ChannelId channel;
     std::size_t asset = 0;
     channel::Amount amount;

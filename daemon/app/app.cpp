@@ -38,9 +38,10 @@ PriceBookConfig book_config(const Config& config) {
     return out;
 }
 
-rpc::DispatcherOptions dispatcher_options(EventLoop& loop) {
+rpc::DispatcherOptions dispatcher_options(Node& node) {
     rpc::DispatcherOptions out;
-    out.run = [&loop](std::function<void()> task) { return loop.post(std::move(task)); };
+    out.run = [&loop = node.loop()](std::function<void()> task) { return loop.post(std::move(task)); };
+    out.starting = [&node] { return node.starting(); };
     return out;
 }
 
@@ -68,7 +69,7 @@ struct App::Impl {
           payments(node),
           hooks(market, payments),
           packages(book, client_pointer),
-          dispatcher(dispatcher_options(node.loop())) {
+          dispatcher(dispatcher_options(node)) {
         node.set_market(&hooks);
         node.set_packages(&packages);
         market.set_fetch([this](const channel::Feed& feed, std::uint64_t time_s) { packages.fetch(feed, time_s); });

@@ -1,5 +1,8 @@
 #include "daemon/app/node_options.h"
 
+#include <algorithm>
+#include <thread>
+
 namespace hedgerow::daemon {
 
 using namespace channel;
@@ -66,6 +69,7 @@ NodeOptions node_options(const Config& config, const Registry& registry) {
     out.opening = opening_policy(config, registry);
     out.limits = {config.channel.max_lock_s, config.channel.max_deadline_s, config.channel.max_locks, config.channel.min_lock};
     out.accept_stale_database = config.accept_stale_database;
+    out.workers = config.workers != 0 ? config.workers : std::max(2U, std::thread::hardware_concurrency()) - 1;
     for (const PeerUri& tower : config.tower_client.towers) out.towers.push_back(format_peer_uri(tower));
     out.tower_sync = static_cast<std::uint8_t>(config.tower_client.sync);
     return out;

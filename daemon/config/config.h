@@ -115,6 +115,7 @@ struct WalletConfig {
 struct Config {
     std::filesystem::path datadir;
     bool accept_stale_database = false;
+    std::uint32_t workers = 0;  ///< 0: as the processors are
     NetworkConfig network;
     RpcConfig rpc;
     ChainConfig chain;

@@ -51,6 +51,10 @@ constexpr Option kOptions[] = {
      "Start although the database is not the newest that this node wrote (after restoring a backup). Channels then recover "
      "from towers and peers and sign nothing new",
      [](Draft& d, View t) { return read_bool(t, d.config.accept_stale_database); }},
+    {kGeneral, "workers", "N", "0", false,
+     "Threads that apply, verify and sign the updates of different channels beside one another (0 to 64; 0: one less than the "
+     "processors, at least 1)",
+     [](Draft& d, View t) { return read_number(t, d.config.workers, 0, 64); }},
 
     {kWallet, "password-file", "FILE", "", false, "Unlock the wallet at the start with the password in FILE (mode 0600 or less)",
      [](Draft& d, View t) { return read_path(t, d.config.wallet.password_file); }},

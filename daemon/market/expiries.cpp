@@ -7,7 +7,7 @@ using namespace channel;
 std::vector<ExpireOp> Expiries::due(const Channel& channel, std::uint64_t now_ms, const OwnPrices& prices,
                                     const Fetch& fetch) {
     std::vector<ExpireOp> out;
-    for (const PositionEntry& entry : channel.tip.positions) {
+    for (const PositionEntry& entry : channel.tip().positions) {
         const Position& position = entry.position;
         if (position.expiry == 0 || now_ms / 1'000 < position.expiry) continue;
         std::uint64_t& next_ms = m_next_ms[position.instrument];

@@ -7,6 +7,7 @@ namespace hedgerow::daemon {
 using namespace channel;
 
 std::optional<Price> FreshPrices::price(const Feed& feed) const {
+    const std::lock_guard lock(m_mutex);
     if (const std::uint64_t now_ms = m_now_ms(); now_ms != m_turn_ms) {
         m_turn_ms = now_ms;
         m_now.clear();
@@ -19,6 +20,7 @@ std::optional<Price> FreshPrices::price(const Feed& feed) const {
 }
 
 std::optional<Price> FreshPrices::price_at(const Feed& feed, std::uint64_t time_s, const Terms& terms) const {
+    const std::lock_guard lock(m_mutex);
     if (const std::uint64_t now_s = m_now_ms() / 1'000; now_s != m_past_s) {
         m_past_s = now_s;
         m_past.clear();
@@ -33,6 +35,7 @@ std::optional<Price> FreshPrices::price_at(const Feed& feed, std::uint64_t time_
 }
 
 void FreshPrices::forget() {
+    const std::lock_guard lock(m_mutex);
     m_turn_ms = 0;
 }
 

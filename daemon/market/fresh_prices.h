@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <unordered_map>
 
 #include "channel/machine/channel.h"
@@ -12,7 +13,7 @@ class PriceBook;
 
 /// The price book as the core judges by it (spec 5.9): medians that are fresh now, and what the chain would take for a
 /// past second. Each is looked up once a turn of the loop (`now_ms` moves), so that a batch of ops costs one look, the
-/// past once a second. Not thread-safe.
+/// past once a second. From any thread: channels are stepped beside one another.
 class FreshPrices final : public channel::OwnPrices {
   public:
     FreshPrices(const PriceBook& book, std::function<std::uint64_t()> now_ms)
@@ -35,6 +36,7 @@ class FreshPrices final : public channel::OwnPrices {
 
     const PriceBook& m_book;
     std::function<std::uint64_t()> m_now_ms;
+    mutable std::mutex m_mutex;
     mutable std::uint64_t m_turn_ms = 0;  ///< of m_now
     mutable std::uint64_t m_past_s = 0;   ///< of m_past
     mutable std::unordered_map<channel::Feed, std::optional<channel::Price>, channel::FixedBytesHash> m_now;

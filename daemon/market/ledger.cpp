@@ -3,6 +3,7 @@
 #include "channel/market/convert.h"
 #include "channel/market/instrument.h"
 #include "channel/market/payoff.h"
+#include "channel/messages/stored_update.h"
 #include "daemon/node/node.h"
 
 namespace hedgerow::daemon {
@@ -62,20 +63,6 @@ std::optional<TradeRecord> fill_of(const Channel& channel, const OpEntry& entry)
     return out;
 }
 
-void put_book(Database& db, const ChannelId& id, const Feed& instrument, const PositionBook& book) {
-    const auto realised = book.realised16.to_be();
-    db.run("INSERT INTO books (channel, instrument, quantity, average_price, realised16) VALUES (?, ?, ?, ?, ?) ON CONFLICT (channel, instrument) "
-           "DO UPDATE SET quantity = excluded.quantity, average_price = excluded.average_price, realised16 = excluded.realised16",
-           id, feed_name(instrument), book.quantity, book.average, ByteView(realised));
-}
-
-/// What an expiry closed: all that was held, at the payoff.
-struct Expired {
-    std::uint16_t index = 0;
-    Quantity quantity;
-    Price price;
-};
-
 }  // namespace
 
 void Ledger::load() {
@@ -94,7 +81,7 @@ void Ledger::load() {
 void Ledger::on_signed(const Channel& channel, const OpsAgreed& ops) {
     std::map<Feed, PositionBook*> touched;
     std::pair<Feed, PositionBook*> last;  // mostly the same instrument again
-    std::vector<Expired> expired;
+    FillsRow row{channel.id, ops.version, ops.timestamp_ms, {}, {}};
     for (std::size_t i = 0; i < ops.ops.size(); ++i) {
         auto fill = fill_of(channel, ops.ops[i]);
         if (!fill) continue;
@@ -108,20 +95,16 @@ void Ledger::on_signed(const Channel& channel, const OpsAgreed& ops) {
             if (!definition || book.quantity.is_zero()) continue;
             fill->quantity = -book.quantity;
             fill->price = payoff(definition->kind, definition->strike, expire->price);
-            expired.push_back({static_cast<std::uint16_t>(i), fill->quantity, fill->price});
+            row.expiries.push_back({static_cast<std::uint16_t>(i), fill->quantity, fill->price});
         }
         book = book_after(book, fill->quantity, fill->price);
     }
     if (touched.empty()) return;
-    std::vector<std::pair<Feed, PositionBook>> books;
-    for (const auto& [instrument, book] : touched) books.emplace_back(instrument, *book);
-    m_node.persist([id = channel.id, version = ops.version, time_ms = ops.timestamp_ms, books = std::move(books), expired = std::move(expired)](Database& db) {
-        db.run("INSERT OR REPLACE INTO fills (channel, version, time_ms) VALUES (?, ?, ?)", id, version, time_ms);
-        for (const auto& [instrument, book] : books) put_book(db, id, instrument, book);
-        for (const Expired& e : expired)
-            db.run("INSERT OR REPLACE INTO expiries (channel, version, op, quantity, price) VALUES (?, ?, ?, ?, ?)", id, version,
-                   static_cast<std::int64_t>(e.index), e.quantity, e.price);
-    });
+    for (const auto& [instrument, book] : touched) {
+        const auto realised = book->realised16.to_be();
+        row.books.push_back({feed_name(instrument), book->quantity, book->average, {realised.begin(), realised.end()}});
+    }
+    m_node.rows().put(row);
 }
 
 const PositionBook* Ledger::find(const ChannelId& id, const Feed& instrument) const {
@@ -154,12 +137,13 @@ std::vector<TradeRecord> Ledger::trades(const std::optional<ChannelId>& id, cons
     const std::string columns =
         "SELECT f.channel, f.version, f.time_ms, u.body FROM fills f JOIN updates u ON u.channel = f.channel AND u.version = f.version WHERE ";
     const std::string order = "(f.time_ms, f.version) <= (?, ?) ORDER BY f.time_ms DESC, f.version DESC";
-    Query rows = id ? m_node.reader().query(columns + "f.channel = ? AND " + order, *id, before.time_ms, before.version)
-                    : m_node.reader().query(columns + order, before.time_ms, before.version);
+    Database& reader = m_node.up_to_date_reader();
+    Query rows = id ? reader.query(columns + "f.channel = ? AND " + order, *id, before.time_ms, before.version)
+                    : reader.query(columns + order, before.time_ms, before.version);
     std::vector<TradeRecord> out;
     while (out.size() < limit && rows.step()) {
         const Channel* channel = m_node.find(rows.fixed<ChannelId>(0));
-        const auto update = wire_decode<Update>(rows.blob_view(3));
+        const auto update = decode_stored_update(rows.blob_view(3));
         if (channel == nullptr || !update) continue;
         const std::uint64_t version = rows.uint64(1), time_ms = rows.uint64(2);
         const bool at_cursor = time_ms == before.time_ms && version == before.version;

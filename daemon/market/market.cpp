@@ -306,7 +306,7 @@ Rule Market::judge_mark(const Channel& channel, const MarkOp& op, std::uint64_t 
     if (!op.price.within_bits(kMarketBits) || !op.index.within_bits(kMarketBits)) return Rule::price_out_of_range;
     if (const Rule rule = judge_price(op.feed, op.price, now_ms); rule != Rule::none) return rule;
     if (op.index.is_zero()) return Rule::none;
-    const PositionEntry* entry = channel.tip.find_position(op.feed);
+    const PositionEntry* entry = channel.tip().find_position(op.feed);
     const Instrument* row = m_registry.find(op.feed);
     if (entry == nullptr && row == nullptr) return Rule::instrument_unknown;
     return judge_price(entry != nullptr ? entry->position.underlying : row->definition.underlying, op.index, now_ms);
@@ -345,7 +345,7 @@ void Market::on_agreed(const Channel& channel, const OpAgreed& op) {
 }
 
 void Market::watch(const Channel& channel) {
-    const bool exposed = channel.status != Status::closed && !(channel.tip.positions.empty() && channel.agreed.state.positions.empty());
+    const bool exposed = channel.status != Status::closed && !(channel.tip().positions.empty() && channel.agreed.state.positions.empty());
     if (exposed)
         m_exposed.insert(channel.id);
     else
@@ -369,7 +369,7 @@ void Market::on_status(const Channel& channel) {
 
 void Market::on_prices() {
     m_fresh.forget();
-    if (!m_looked && !m_node.wallet_addresses().empty()) {
+    if (!m_looked && !m_node.starting() && !m_node.wallet_addresses().empty()) {
         m_looked = true;
         for (const Channel* channel : m_node.channels()) watch(*channel);
     }

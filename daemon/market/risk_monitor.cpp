@@ -28,7 +28,7 @@ struct MarkedFeed {
 
 std::vector<MarkedFeed> marked_feeds(const Channel& channel) {
     std::vector<MarkedFeed> out;
-    const ChannelState& state = channel.tip;
+    const ChannelState& state = channel.tip();
     for (const PositionEntry& e : state.positions) out.push_back({e.position.instrument, e.position.mark, e.position.underlying});
     for (std::size_t i = 0; i < state.asset_marks.size(); ++i) {
         if (!channel.terms.assets[i].feed.is_zero()) out.push_back({channel.terms.assets[i].feed, state.asset_marks[i], {}});
@@ -56,8 +56,21 @@ RiskMonitor::RiskMonitor(Node& node, const MarketOptions& options, const OwnPric
 
 void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
     if (channel.status != Status::open) return;
-    Watched& watched = m_channels[channel.id];
-    if (!channel.tip.positions.empty()) watch_own_margin(channel, watched, now_ms);
+    const ChannelId id = channel.id;
+    look(channel, m_channels[id], now_ms);
+    const auto it = m_channels.find(id);
+    if (it != m_channels.end() && !to_remember(channel, it->second)) m_channels.erase(it);
+}
+
+bool RiskMonitor::to_remember(const Channel& channel, const Watched& watched) {
+    const bool exposed = !channel.tip().positions.empty() || !channel.agreed.state.positions.empty();
+    const bool past = watched.status != MarginStatus::ok || watched.calls != 0 || watched.liquidations != 0 || watched.refusals != 0;
+    const bool marking = std::any_of(watched.marks.begin(), watched.marks.end(), [](const auto& mark) { return mark.second.under_way; });
+    return exposed || past || marking || watched.liquidating;
+}
+
+void RiskMonitor::look(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
+    if (!channel.tip().positions.empty()) watch_own_margin(channel, watched, now_ms);
     if (!channel.connected || m_node.halted()) return;  // a locked wallet goes on defending
     bool urgent = false;
     if (!channel.agreed.state.positions.empty()) {
@@ -72,7 +85,7 @@ void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
 
 void RiskMonitor::watch_own_margin(const Channel& channel, Watched& watched, std::uint64_t now_ms) {
     const Context at = m_node.context();
-    const MarketAccount ours(at, channel, channel.tip, channel.me, m_prices);
+    const MarketAccount ours(at, channel, channel.tip(), channel.me, m_prices);
     const MarginStatus status = status_of(ours.margin());
     if (status == watched.status) return;
     if (status > watched.status && watched.status == MarginStatus::ok) {

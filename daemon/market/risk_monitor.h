@@ -41,6 +41,8 @@ class RiskMonitor {
         std::uint64_t liquidations = 0;
     };
 
+    [[nodiscard]] static bool to_remember(const channel::Channel& channel, const Watched& watched);
+    void look(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void mark_feeds(const channel::Channel& channel, Watched& watched, bool urgent);
     void mark(const channel::Channel& channel, Watched& watched, const channel::MarkOp& op);
@@ -52,7 +54,7 @@ class RiskMonitor {
     const MarketOptions& m_options;
     const channel::OwnPrices& m_prices;
     Expiries::Fetch m_fetch;
-    std::map<channel::ChannelId, Watched> m_channels;
+    std::map<channel::ChannelId, Watched> m_channels;  ///< of which there is something to remember
 };
 
 }  // namespace hedgerow::daemon

@@ -35,64 +35,79 @@ void BackupCopies::restore(bool fetch) {
 }
 
 void BackupCopies::add_holders(const Channel& channel, Copy& copy) {
-    copy.holders.try_emplace(channel.peer);
-    for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) copy.holders.try_emplace(tower);
-    m_due.insert(channel.id);
+    const auto add = [&](const NodeId& id) {
+        if (copy.find(id) == nullptr) copy.holders.emplace_back().id = id;
+    };
+    add(channel.peer);
+    for (const NodeId& tower : m_parts.towers->towers_of(channel.id)) add(tower);
+    add_due(channel.id);
+}
+
+void BackupCopies::add_due(const ChannelId& id) {
+    const auto entry = m_copies.find(id);
+    if (std::exchange(entry->second.due, true)) return;
+    m_due.push_back(&*entry);
 }
 
 void BackupCopies::head_stored(const Channel& channel) {
     Copy& copy = m_copies[channel.id];
     if (copy.over) return;
     add_holders(channel, copy);
-    for (auto& [id, holder] : copy.holders) holder.dirty = true;
-    m_due.insert(channel.id);
+    for (Holder& holder : copy.holders) holder.dirty = true;
 }
 
 void BackupCopies::on_ready(const NodeId& peer) {
     for (auto& [id, copy] : m_copies) {
-        if (const auto holder = copy.holders.find(peer); holder != copy.holders.end()) holder->second.next_ms = 0;
+        if (Holder* holder = copy.find(peer)) holder->next_ms = 0;
     }
     if (m_fetch) m_parts.peers->send(peer, channel::BackupFetch{});
 }
 
 void BackupCopies::on_lost(const NodeId& peer) {
     for (auto& [id, copy] : m_copies) {
-        const auto holder = copy.holders.find(peer);
-        if (holder == copy.holders.end() || holder->second.sent_number == 0) continue;
-        holder->second.sent_number = 0;
-        holder->second.dirty = true;
+        Holder* holder = copy.find(peer);
+        if (holder == nullptr || holder->sent_number == 0) continue;
+        holder->sent_number = 0;
+        holder->dirty = true;
     }
 }
 
+/// In turn, and a bounded number a tick: a peer that is away must not cost a look at each of its channels every second.
 void BackupCopies::tick() {
     std::size_t sent = 0;
-    for (auto at = m_due.begin(); at != m_due.end();) {
-        const Channel* channel = m_parts.channels->find(*at);
-        const auto it = m_copies.find(*at);
-        const auto& holders = it->second.holders;
-        const bool over = channel == nullptr || it->second.over ||
-                          std::none_of(holders.begin(), holders.end(), [](const auto& h) { return h.second.dirty || h.second.sent_number != 0; });
-        at = over ? m_due.erase(at) : std::next(at);
-        if (over) continue;
-        for (auto& [id, holder] : it->second.holders) {
-            if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
-                holder.sent_number = 0;
-                holder.dirty = true;
-            }
-            const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
-            if (!due || !m_parts.peers->ready(id) || m_parts.keys->locked()) continue;
-            if (++sent > kMaxSentPerTick) return;
-            send(*channel, it->second, id, holder);
-        }
+    for (std::size_t n = std::min(m_due.size(), kMaxLookedAtPerTick); n > 0 && sent < kMaxSentPerTick; --n) {
+        Copies::value_type* const entry = m_due.front();
+        m_due.pop_front();
+        if (look(*entry, sent))
+            entry->second.due = false;
+        else
+            m_due.push_back(entry);
     }
 }
 
-void BackupCopies::send(const Channel& channel, Copy& copy, const NodeId& to, Holder& holder) {
-    if (copy.slot == channel::Locator()) {
-        copy.slot = m_backups.slot_of(channel.id);
-        m_by_slot[copy.slot] = channel.id;
+bool BackupCopies::look(Copies::value_type& entry, std::size_t& sent) {
+    auto& [id, copy] = entry;
+    const Channel* channel = m_parts.channels->find(id);
+    const bool over = channel == nullptr || copy.over ||
+                      std::none_of(copy.holders.begin(), copy.holders.end(), [](const Holder& h) { return h.dirty || h.sent_number != 0; });
+    if (over) return true;
+    for (Holder& holder : copy.holders) {
+        if (holder.sent_number != 0 && m_parts.steady_ms >= holder.sent_ms + kAnswerTimeoutMs) {
+            holder.sent_number = 0;
+            holder.dirty = true;
+        }
+        const bool due = holder.dirty && holder.sent_number == 0 && m_parts.steady_ms >= holder.next_ms;
+        if (!due || !m_parts.peers->ready(holder.id) || m_parts.keys->locked()) continue;
+        ++sent;
+        send(*channel, copy, holder);
     }
-    channel::BackupStore message{copy.slot, std::max(m_parts.now_ms, copy.number + 1), {}};
+    return false;
+}
+
+void BackupCopies::send(const Channel& channel, Copy& copy, Holder& holder) {
+    const channel::Locator slot = m_backups.slot_of(channel.id);
+    m_by_slot[slot] = &copy;
+    channel::BackupStore message{slot, std::max(m_parts.now_ms, copy.number + 1), {}};
     holder.dirty = false;
     holder.next_ms = m_parts.steady_ms + kRefreshMs;
     if (channel.status != channel::Status::closed) {
@@ -107,15 +122,12 @@ void BackupCopies::send(const Channel& channel, Copy& copy, const NodeId& to, Ho
     copy.number = message.number;
     holder.sent_number = message.number;
     holder.sent_ms = m_parts.steady_ms;
-    m_parts.peers->send(to, message);
+    m_parts.peers->send(holder.id, message);
 }
 
 BackupCopies::Holder* BackupCopies::find(const NodeId& peer, const channel::Locator& slot) {
-    const auto id = m_by_slot.find(slot);
-    if (id == m_by_slot.end()) return nullptr;
-    auto& holders = m_copies.at(id->second).holders;
-    const auto holder = holders.find(peer);
-    return holder == holders.end() ? nullptr : &holder->second;
+    const auto copy = m_by_slot.find(slot);
+    return copy == m_by_slot.end() ? nullptr : copy->second->find(peer);
 }
 
 void BackupCopies::on_message(const NodeId& peer, const channel::BackupStored& stored) {
@@ -132,7 +144,7 @@ bool BackupCopies::on_refuse(const NodeId& peer, const channel::TowerRefuse& ref
     LOG_WARN("copy refused", {"peer", peer}, {"rule", refuse.rule});
     holder->sent_number = 0;
     holder->dirty = true;
-    holder->next_ms = m_parts.now_ms + (kRefusedMs << std::min(holder->refusals++, 6U));
+    holder->next_ms = m_parts.steady_ms + (kRefusedMs << std::min(holder->refusals++, 6U));
     return true;
 }
 

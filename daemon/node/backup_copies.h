@@ -1,7 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <deque>
 #include <map>
-#include <set>
 
 #include "daemon/node/backup.h"
 #include "daemon/node/node_parts.h"
@@ -14,7 +15,8 @@ class BackupCopies {
   public:
     static constexpr std::uint64_t kRefreshMs = 10'000;   ///< between two copies of one channel at one holder
     static constexpr std::size_t kMaxSentPerTick = 256;   ///< a tick is a second
-    static constexpr std::uint64_t kMaxSlots = 1'024;     ///< that one peer may keep here
+    static constexpr std::size_t kMaxLookedAtPerTick = 4'096;  ///< of those with something to do
+    static constexpr std::uint64_t kMaxSlots = 131'072;   ///< that one peer may keep here, and no more than it has channels with us, and a few
     static constexpr std::uint64_t kSpareSlots = 4;       ///< beyond one for each channel that it ever had with us
 
     BackupCopies(NodeParts& parts, Backups& backups) : m_parts(parts), m_backups(backups) {}
@@ -40,6 +42,7 @@ class BackupCopies {
 
   private:
     struct Holder {
+        channel::NodeId id;
         bool dirty = true;
         std::uint64_t next_ms = 0;
         std::uint64_t sent_number = 0;  ///< under way; 0: none
@@ -47,22 +50,32 @@ class BackupCopies {
         unsigned refusals = 0;
     };
     struct Copy {
-        channel::Locator slot;
         std::uint64_t number = 0;  ///< of the newest
         bool over = false;         ///< closed before this run: nothing to keep
-        std::map<channel::NodeId, Holder> holders;
+        bool due = false;          ///< in m_due
+        std::vector<Holder> holders;  ///< few
+
+        [[nodiscard]] Holder* find(const channel::NodeId& peer) {
+            const auto at = std::find_if(holders.begin(), holders.end(), [&](const Holder& h) { return h.id == peer; });
+            return at == holders.end() ? nullptr : &*at;
+        }
     };
 
-    void send(const channel::Channel& channel, Copy& copy, const channel::NodeId& to, Holder& holder);
+    using Copies = std::map<channel::ChannelId, Copy>;  // its entries stay where they are
+
+    void send(const channel::Channel& channel, Copy& copy, Holder& holder);
     [[nodiscard]] Holder* find(const channel::NodeId& peer, const channel::Locator& slot);
+    /// True where nothing is left to do for it.
+    [[nodiscard]] bool look(Copies::value_type& entry, std::size_t& sent);
     void add_holders(const channel::Channel& channel, Copy& copy);
+    void add_due(const channel::ChannelId& id);
 
     NodeParts& m_parts;
     Backups& m_backups;
     bool m_fetch = false;
-    std::map<channel::ChannelId, Copy> m_copies;
-    std::set<channel::ChannelId> m_due;  ///< of which a holder lacks the newest, or has not said that it stored it
-    std::map<channel::Locator, channel::ChannelId> m_by_slot;
+    Copies m_copies;
+    std::deque<Copies::value_type*> m_due;  ///< of which a holder lacks the newest, or has not said that it stored it
+    std::map<channel::Locator, Copy*> m_by_slot;
 };
 
 }  // namespace hedgerow::daemon

@@ -83,7 +83,7 @@ bool ChainOps::answered_before(const ClientRef& ref, const char* kind, const cha
         done(refused(live->second == request ? Rule::timeout : Rule::client_ref_reused));
         return true;
     }
-    const auto row = find_client_ref(m_parts.reader, ref);
+    const auto row = m_parts.refs.find(ref);
     if (!row) {
         m_under_way[ref] = request;
         return false;
@@ -107,7 +107,7 @@ void ChainOps::finish_ref(const ClientRef& ref, const char* kind, const channel:
     ClientRefRow row{ref,          kind,       request, RefOutcome::done, id, std::nullopt,
                      std::nullopt, Rule::none, {},      m_parts.now_ms};
     row.result.assign(tx.data.begin(), tx.data.end());
-    m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+    m_parts.refs.put(row);
 }
 
 // --- opening
@@ -128,7 +128,7 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
             return done(channel::Unexpected{fits.error()});
     }
     if (!ref.empty()) {
-        const auto row = find_client_ref(m_parts.reader, ref);
+        const auto row = m_parts.refs.find(ref);
         if (m_under_way.contains(ref))
             return done(refused(m_under_way[ref] == request ? Rule::timeout : Rule::client_ref_reused));
         if (row && (row->kind != "open" || row->request != request)) return done(refused(Rule::client_ref_reused));
@@ -157,7 +157,7 @@ void ChainOps::open_channel(const OpenOrder& order, Answer<OpenedChannel> done) 
                          Rule::none,
                          channel::wire_encode(deposits),
                          m_parts.now_ms};
-        m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+        m_parts.refs.put(row);
         answer_durably(ref, [] {});
         opened(*id, deposits, row.ref, done);
     });
@@ -174,12 +174,10 @@ void ChainOps::answer_durably(const ClientRef& ref, std::function<void()> answer
 
 void ChainOps::opened(const ChannelId& id, const Deposits& deposits, const ClientRef& ref, Answer<OpenedChannel> done) {
     deposit_all(id, deposits, [this, id, ref, done = std::move(done)](const Result<TxHash>& tx) {
-        m_parts.outbox.persist([ref](Database& db) {
-            auto row = find_client_ref(db, ref);
-            if (!row) return;
+        if (auto row = m_parts.refs.find(ref)) {
             row->outcome = RefOutcome::done;
-            put_client_ref(db, *row);
-        });
+            m_parts.refs.put(*row);
+        }
         if (!done) return;
         if (!tx) return done(channel::Unexpected{tx.error()});
         done(OpenedChannel{id, *tx});
@@ -334,7 +332,7 @@ channel::WithdrawOp ChainOps::fresh_withdrawal(const Channel& channel, std::uint
 
 /// The op of a withdrawal that a stop, or a time-out, came between; none where it can no longer happen.
 std::optional<channel::WithdrawOp> ChainOps::begun_withdrawal(const Channel& channel, const ClientRef& ref) const {
-    const auto row = ref.empty() ? std::nullopt : find_client_ref(m_parts.reader, ref);
+    const auto row = ref.empty() ? std::nullopt : m_parts.refs.find(ref);
     if (!row || row->outcome != RefOutcome::pending) return std::nullopt;
     const auto op = channel::wire_decode<channel::WithdrawOp>(row->result);
     if (!op) throw StoreError(StoreErrorKind::corrupt, "client_refs.result");
@@ -348,7 +346,7 @@ void ChainOps::note_withdrawal(const ClientRef& ref, const channel::Hash& reques
                                RefOutcome outcome, const channel::WithdrawOp& op) {
     const ClientRefRow row{ref,          "withdraw", request, outcome, id, std::nullopt, std::nullopt, Rule::none,
                            channel::wire_encode(op), m_parts.now_ms};
-    m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+    m_parts.refs.put(row);
 }
 
 void ChainOps::close(const ChannelId& id, const ClientRef& ref, Answer<TxHash> done) {

@@ -47,47 +47,24 @@ constexpr std::uint64_t kAskTowersMs = 5'000;  ///< how long a recovering channe
 }
 
 ChannelManager::ChannelManager(NodeParts& parts, ChainEffects& chain_effects)
-    : m_parts(parts), m_chain_effects(chain_effects), m_local(parts) {}
+    : m_parts(parts), m_chain_effects(chain_effects), m_local(parts), m_workers(parts.options.workers) {}
 
-namespace {
-
-std::string signer_key(const ChannelId& id) {
-    return std::string("signer/").append(channel::to_hex(id));
+void ChannelManager::take_up(RestoredChannel restored) {
+    auto e = std::make_unique<Entry>();
+    e->channel = std::move(restored.channel);
+    e->signer_index = restored.signer_index;
+    const ChannelId id = e->channel.id;
+    const Rule known = m_parts.keys->add_channel(e->channel, std::move(restored.signer), restored.record);
+    if (known != Rule::none)
+        throw StoreError(StoreErrorKind::corrupt, fmt::format("channel {}: {}", channel::to_hex(id), rule_name(known)));
+    m_by_peer[e->channel.peer].push_back(e.get());
+    m_entries.emplace(id, std::move(e));
 }
 
-std::uint32_t stored_signer_index(Database& db, const ChannelId& id) {
-    const auto value = get_meta(db, signer_key(id));
-    const auto index = value ? channel::wire_decode<std::uint32_t>(*value) : channel::Unexpected{Rule::frame_truncated};
-    if (!index) throw StoreError(StoreErrorKind::corrupt, "a channel without the number of its signer");
-    return *index;
-}
-
-}  // namespace
-
-void ChannelManager::restore(bool stale) {
-    std::map<ChannelId, channel::Bytes> records;
-    for (KeyedBlob& row : all_signing_records(m_parts.reader)) {
-        if (const auto id = ChannelId::from(row.key)) records[*id] = std::move(row.value);
-    }
-    for (const ChannelRow& row : all_channels(m_parts.reader)) {
-        auto restored = channel::restore_channel(row.head, m_parts.separator,
-                                                 in_flight_above(m_parts.reader, row.id, row.agreed_version));
-        if (!restored || restored->id != row.id) {
-            const Rule rule = restored ? Rule::channel_id_mismatch : restored.error();
-            throw StoreError(StoreErrorKind::corrupt,
-                             fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(rule)));
-        }
-        auto e = std::make_unique<Entry>();
-        e->channel = std::move(*restored);
-        e->signer_index = stored_signer_index(m_parts.reader, row.id);
-        const Rule known = m_parts.keys->add_channel(e->channel, e->signer_index, records[row.id]);
-        if (known != Rule::none)
-            throw StoreError(StoreErrorKind::corrupt,
-                             fmt::format("channel {}: {}", channel::to_hex(row.id), rule_name(known)));
+void ChannelManager::restored(bool stale) {
+    for (const auto& [id, e] : m_entries) {
         if (stale) recover(*e);
         if (is_lively(*e)) touch(*e);
-        m_by_peer[e->channel.peer].push_back(e.get());
-        m_entries.emplace(row.id, std::move(e));
     }
     m_local.restore();
 }
@@ -105,7 +82,6 @@ void ChannelManager::recover(Entry& e) {
     c.pending.clear();
     c.queue.clear();
     c.proposals.clear();
-    c.tip = c.agreed.state;
     c.highest_signed = std::max(c.agreed.state.version, c.close ? c.close->close.version : 0);
     if (c.status != channel::Status::disputed && c.status != channel::Status::recovering) {
         c.status = channel::Status::recovering;
@@ -190,7 +166,7 @@ ChannelManager::Entry& ChannelManager::insert(Channel channel, std::uint32_t sig
     const Rule known = m_parts.keys->add_channel(e.channel, signer_index, record);
     ASSERT(known == Rule::none);
     m_parts.outbox.persist(
-        [id, value = channel::wire_encode(signer_index)](Database& db) { put_meta(db, signer_key(id), value); });
+        [id, signer_index](Database& db) { put_signer_index(db, id, signer_index); });
     m_by_peer[e.channel.peer].push_back(&e);
     m_entries.emplace(id, std::move(owned));
     touch(e);
@@ -290,7 +266,14 @@ void ChannelManager::feed_all(const channel::Input& input) {
     for (auto& [id, e] : m_entries) feed(*e, input);
 }
 
+/// What was put off to be done beside other channels comes first.
+void ChannelManager::settle(Entry& e) {
+    if (Computed* computed = std::exchange(e.computed, nullptr)) perform(*computed);
+    if (const auto ack = std::move(e.ack)) feed(e, channel::FromPeer{*ack, {}});
+}
+
 void ChannelManager::feed(Entry& e, channel::Input input) {
+    settle(e);
     const bool was_connected = e.channel.connected;
     const channel::Context context = m_parts.context();
     channel::Effects effects;
@@ -304,7 +287,32 @@ void ChannelManager::feed(Entry& e, channel::Input input) {
 }
 
 void ChannelManager::on_ready(const NodeId& peer) {
-    for (Entry* e : with(peer)) connect(*e);
+    for (Entry* e : with(peer)) e->to_connect = true;
+    m_connecting[peer] = {0, with(peer).size()};
+}
+
+/// What a hub has to say to a peer with many channels is more than a link's queue holds, so it is said as the peer reads.
+void ChannelManager::connect_more() {
+    m_connects_now = false;
+    bool waits = false;
+    for (auto at = m_connecting.begin(); at != m_connecting.end();) {
+        auto& [peer, state] = *at;
+        const auto entries = with(peer);
+        std::size_t connected = 0;
+        const bool room = m_parts.outbox.accepts() && m_parts.peers->queued_bytes(peer) < kMaxQueuedBytes;
+        while (room && state.next < state.end && connected < kMaxConnectsPerTurn) {
+            Entry& e = *entries[state.next++];
+            if (!std::exchange(e.to_connect, false)) continue;
+            connect(e);
+            ++connected;
+        }
+        const bool done = state.next == state.end;
+        m_connects_now |= room && !done;
+        waits |= !room;
+        at = done ? m_connecting.erase(at) : std::next(at);
+    }
+    if (!waits || std::exchange(m_connects_later, true)) return;
+    m_parts.loop.after(kConnectAgainMs, [this] { m_connects_later = false; });  // a turn is all it takes
 }
 
 /// A recovering channel's towers are asked first: with their answer the peer does not learn how far we are behind.
@@ -320,7 +328,9 @@ void ChannelManager::connect(Entry& e) {
 }
 
 void ChannelManager::on_lost(const NodeId& peer) {
+    m_connecting.erase(peer);
     for (Entry* e : with(peer)) {
+        e->to_connect = false;
         e->ask_peer_ms = 0;
         e->peer_said.reset();
         feed(*e, channel::Disconnected{});
@@ -339,6 +349,11 @@ void ChannelManager::on_message(const NodeId& peer, PeerMessage message) {
         std::holds_alternative<channel::QuoteRequest>(message) || std::holds_alternative<channel::Quote>(message) ||
         std::holds_alternative<channel::QuoteRefuse>(message) || std::holds_alternative<channel::StreamQuote>(message);
     if (is_market) return market_message(e->channel, message);
+    if (std::exchange(e->to_connect, false)) connect(*e);  // our Reestablish goes before any answer
+    if (const auto* ack = std::get_if<channel::Ack>(&message); ack != nullptr && !e->ack) {
+        e->ack = std::make_unique<channel::Ack>(*ack);
+        return m_acked.push_back(e);
+    }
     note_peer(*e, message);
     channel::FromPeer input;
     input.verdicts = judge(e->channel, message);
@@ -429,27 +444,6 @@ channel::Expected<channel::LocalId, Rule> ChannelManager::submit(const ChannelId
     return first;
 }
 
-void ChannelManager::end_of_turn() {
-    std::vector<Entry*> touched;
-    touched.swap(m_touched);
-    m_signed = 0;
-    for (Entry* e : touched) {
-        const bool later = m_signed >= kMaxSignaturesPerTurn || e->turns_in_flight >= kMaxTurnsPerChannel;
-        if (later || flush(*e))
-            m_touched.push_back(e);
-        else
-            e->touched = false;
-    }
-    store_heads();
-}
-
-/// True where it needs another turn: while the queue shrinks, for more than one update's worth of ops.
-bool ChannelManager::flush(Entry& e) {
-    const std::size_t waiting = e.channel.queue.size();
-    feed(e, channel::Flush{});  // it stays touched
-    return !e.channel.queue.empty() && e.channel.queue.size() < waiting;
-}
-
 void ChannelManager::will_store(Entry& e) {
     if (e.stored) return;
     e.stored = true;
@@ -466,9 +460,7 @@ void ChannelManager::store_heads() {
         if (!e->head_dirty) continue;
         e->head_dirty = false;
         const Channel& c = e->channel;
-        ChannelRow row{c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version};
-        m_parts.outbox.persist(
-            [row = std::move(row), now = m_parts.now_ms](Database& db) { put_channel(db, row, now); });
+        m_parts.outbox.rows().put({c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version}, m_parts.now_ms);
         if (m_parts.towers != nullptr) m_parts.towers->head_stored(c);
         if (m_parts.copies != nullptr) m_parts.copies->head_stored(c);
     }

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <unordered_map>
 
+#include "daemon/base/workers.h"
+#include "daemon/node/channel_restore.h"
 #include "daemon/node/local_ops.h"
 #include "daemon/node/node_parts.h"
 
@@ -30,9 +31,11 @@ class ChannelManager {
 
     ChannelManager(NodeParts& parts, ChainEffects& chain_effects);
 
-    /// Every stored channel and what was in flight; throws StoreError{corrupt} where one does not restore. After an
-    /// accepted stale database every channel is recovering (DESIGN 5.7).
-    void restore(bool stale);
+    /// At start, before anything else: a channel that the store has. Throws StoreError{corrupt} where the policy does not know it
+    /// as ours.
+    void take_up(RestoredChannel restored);
+    /// All are there. After an accepted stale database every channel is recovering (DESIGN 5.7).
+    void restored(bool stale);
     /// A channel whose opening is agreed; stored with this turn.
     channel::Channel& add(channel::Channel channel, std::uint32_t signer_index);
 
@@ -54,6 +57,7 @@ class ChannelManager {
 
     void feed(const channel::ChannelId& id, channel::Input input);
     void feed_all(const channel::Input& input);
+    /// Connects every channel with that peer: kMaxConnectsPerTurn a turn, and no more while kMaxQueuedBytes wait for it.
     void on_ready(const channel::NodeId& peer);
     void on_lost(const channel::NodeId& peer);
     /// A message about a channel; faults are answered by name and change nothing.
@@ -84,9 +88,15 @@ class ChannelManager {
     [[nodiscard]] bool more_to_sign() const { return m_signed >= kMaxSignaturesPerTurn && !m_touched.empty(); }
     /// More wait for the next: while the disk and the other side work on these.
     static constexpr std::size_t kMaxSignaturesPerTurn = 64;
+    /// Channels that a new link waits for, and that could be connected now.
+    [[nodiscard]] bool more_to_connect() const { return m_connects_now; }
+    static constexpr std::size_t kMaxConnectsPerTurn = 256;
+    static constexpr std::size_t kMaxQueuedBytes = std::size_t{1} << 20;
+    static constexpr std::uint64_t kConnectAgainMs = 5;  ///< how long a peer has to read what waits
     void tick();
 
   private:
+    struct Computed;
     struct Held {
         std::uint64_t version = 0;
         std::uint64_t since_ms = 0;
@@ -100,12 +110,25 @@ class ChannelManager {
         bool lively = false;  ///< in m_lively
         bool head_dirty = false;
         bool stored = false;  ///< something of it is in this turn's commit
+        bool to_connect = false;  ///< its peer is there; its turn comes, at the latest with the peer's first message about it
         std::size_t turns_in_flight = 0;
         std::map<std::uint64_t, channel::List<channel::Amount, channel::kMaxAssets>>
             nets;  ///< of versions being agreed
-        std::deque<Held> held;                  ///< what waits for towers, in order
+        channel::Queue<Held> held;              ///< what waits for towers, in order
+        std::unique_ptr<channel::Ack> ack;      ///< taken beside the others of this turn, or before anything else happens to it
+        Computed* computed = nullptr;    ///< what its turn came to and was not performed: so is this
         std::uint64_t ask_peer_ms = 0;          ///< recovering: when the peer is asked though towers are silent; 0: not waiting
         std::optional<std::uint64_t> peer_said;
+    };
+
+    /// What a channel's turn comes to, computed beside those of others: the core's step, and the policy's signature where it asks for one. Nothing
+    /// of it has left the channel.
+    struct Computed {
+        Entry* entry = nullptr;
+        bool again = false;  ///< its queue holds more than one update's worth of ops
+        channel::Effects before;
+        std::optional<channel::Expected<PolicySignature, channel::Rule>> signature;
+        channel::Effects after;  ///< that signature's, and what was behind it
     };
 
     [[nodiscard]] Entry* entry(const channel::ChannelId& id);
@@ -117,17 +140,27 @@ class ChannelManager {
     void recover(Entry& entry);
     [[nodiscard]] static bool owed(const Entry& entry, const channel::Op& op);
     void connect(Entry& entry);
+    void connect_more();
     void release(Entry& entry);
     void note_peer(Entry& entry, const channel::PeerMessage& message);
     Entry& insert(channel::Channel channel, std::uint32_t signer_index, channel::ByteView record);
     [[nodiscard]] std::vector<channel::Rule> judge(const channel::Channel& channel,
                                                    const channel::PeerMessage& message) const;
     void market_message(const channel::Channel& channel, const channel::PeerMessage& message);
-    [[nodiscard]] bool flush(Entry& entry);
+    void settle(Entry& entry);
+
+    // channel_turns.cpp: how a turn of many channels ends
+    static void take_turns(std::vector<Entry*>& entries);
+    void take_acks();
+    void flush(std::span<Entry* const> entries);
+    void flush(const channel::Context& context, Computed& out);
+    void compute(std::vector<Computed>& all, const std::function<void(Computed&)>& piece);
     void will_store(Entry& entry);
     void store_heads();
 
     // effects.cpp: one a kind of effect
+    void perform(Computed& computed);
+    [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign(Entry& entry, const channel::SignState& effect);
     void perform(Entry& entry, const channel::Effects& effects);
     void perform(Entry& entry, const channel::SignState& effect);
     void perform(Entry& entry, const channel::SignClose& effect);
@@ -158,6 +191,15 @@ class ChannelManager {
     std::size_t m_signed = 0;  ///< states, since this turn's end began
     std::vector<Entry*> m_stored;
     std::vector<Entry*> m_lively;
+    struct Connecting {
+        std::size_t next = 0;  ///< in the peer's list
+        std::size_t end = 0;
+    };
+    std::map<channel::NodeId, Connecting> m_connecting;
+    bool m_connects_now = false;
+    bool m_connects_later = false;  ///< a timer is set
+    std::vector<Entry*> m_acked;  ///< those with an ack, and perhaps others
+    Workers m_workers;
 };
 
 /// The channel that a message is about; nothing for one about none.

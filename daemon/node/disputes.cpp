@@ -4,7 +4,7 @@
 
 #include "daemon/node/peer_manager.h"
 #include "daemon/node/tx_service.h"
-#include "daemon/store/channel_store.h"
+#include "daemon/store/channel_scan.h"
 
 namespace hedgerow::daemon {
 
@@ -40,8 +40,10 @@ std::string withdraw_job(const ChannelId& id, std::uint8_t asset, channel::Amoun
     return fmt::format("withdraw:{}:{}:{}", channel::to_hex(id), asset, channel::format_decimal(total.raw(), 0));
 }
 
+constexpr std::string_view kRecorded = "recorded/";
+
 std::string recorded_key(const ChannelId& id) {
-    return std::string("recorded/").append(channel::to_hex(id));
+    return std::string(kRecorded).append(channel::to_hex(id));
 }
 
 template <typename Map, typename Key>
@@ -260,10 +262,11 @@ void Disputes::claim(const wallet::Held& held, std::uint64_t block, std::uint64_
 }
 
 void Disputes::resume() {
+    for (const auto& [id, stored] : meta_by_channel(m_parts.reader, kRecorded)) {
+        if (m_parts.channels->find(id) == nullptr) continue;
+        if (auto state = channel::wire_decode<channel::State>(stored)) m_recorded[id] = std::move(*state);
+    }
     for (const Channel* channel : m_parts.channels->all()) {
-        if (const auto stored = get_meta(m_parts.reader, recorded_key(channel->id))) {
-            if (auto state = channel::wire_decode<channel::State>(*stored)) m_recorded[channel->id] = std::move(*state);
-        }
         if (channel->status == channel::Status::closing) close_now(*channel);
         if (channel->status != channel::Status::disputed) continue;
         if (!channel->dispute)

@@ -29,16 +29,32 @@ static void not_signed(const channel::Channel& channel, std::string_view what, R
 }
 
 void ChannelManager::perform(Entry& e, const channel::SignState& effect) {
-    channel::Channel& c = e.channel;
-    ASSERT(!c.pending.empty() && c.pending.back().update.version == effect.version &&
-           c.pending.back().digest == effect.digest);
-    const auto signature = m_parts.keys->sign_state(c, c.pending.back().after, effect.reason);
-    if (!signature) signing_refused(c, signature.error());
+    const auto signature = sign(e, effect);
+    if (!signature) signing_refused(e.channel, signature.error());
     ++m_signed;
     store_record(e, signature->record);
+    feed(e, channel::StateSigned{effect.version, signature->signature});
+}
+
+/// Touches nothing but the channel and its entry of the policy, so that many can be signed for at once.
+channel::Expected<PolicySignature, Rule> ChannelManager::sign(Entry& e, const channel::SignState& effect) {
+    const channel::Channel& c = e.channel;
+    ASSERT(!c.pending.empty() && c.pending.back().update.version == effect.version &&
+           c.pending.back().digest == effect.digest);
     e.nets.clear();
     for (const channel::PendingUpdate& pending : c.pending) e.nets[pending.update.version] = pending.after.net;
-    feed(e, channel::StateSigned{effect.version, signature->signature});
+    return m_parts.keys->sign_state(c, c.pending.back().after, effect.reason);
+}
+
+/// As perform() of every effect in order, but that the signature is there already.
+void ChannelManager::perform(Computed& computed) {
+    Entry& e = *computed.entry;
+    perform(e, computed.before);
+    if (!computed.signature) return;
+    if (!*computed.signature) signing_refused(e.channel, computed.signature->error());
+    ++m_signed;
+    store_record(e, (*computed.signature)->record);
+    perform(e, computed.after);
 }
 
 void ChannelManager::perform(Entry& e, const channel::SignClose& effect) {
@@ -57,7 +73,7 @@ void ChannelManager::perform(Entry& e, const channel::SignWithdraw& effect) {
 
 void ChannelManager::store_record(Entry& e, const channel::Bytes& record) {
     if (record.empty()) return;
-    m_parts.outbox.persist([id = e.channel.id, record](Database& db) { put_signing_record(db, id, record); });
+    m_parts.outbox.rows().put_signing_record(e.channel.id, record);
 }
 
 void ChannelManager::perform(Entry& e, const channel::PersistHead&) {
@@ -75,8 +91,7 @@ channel::List<channel::Amount, channel::kMaxAssets> ChannelManager::net_after(co
 }
 
 void ChannelManager::perform(Entry& e, const channel::PersistUpdate& effect) {
-    EncodedUpdate row = encode_update(effect, net_after(e, effect.update.version));
-    m_parts.outbox.persist([row = std::move(row)](Database& db) { put_update(db, row); });
+    m_parts.outbox.rows().put(encode_update(effect, net_after(e, effect.update.version)));
     will_store(e);
 }
 

@@ -16,12 +16,15 @@ EventLoop::EventLoop(Clock wall, Clock steady)
     : m_wall(std::move(wall)), m_steady(steady ? std::move(steady) : m_wall) {}
 
 bool EventLoop::post(Task task) {
+    bool first = false;
     {
         const std::lock_guard lock(m_mutex);
         if (m_posted.size() >= kMaxPosted || stopping()) return false;
+        first = m_posted.empty();
         m_posted.push_back(std::move(task));
     }
-    m_wake.signal();
+    // Behind another it is run with that one, for which the loop was woken.
+    if (first) m_wake.signal();
     return true;
 }
 

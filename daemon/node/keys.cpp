@@ -34,6 +34,12 @@ Rule NodeKeys::add_channel(const channel::Channel& channel, std::uint32_t signer
     return added ? Rule::none : added.error();
 }
 
+Rule NodeKeys::add_channel(const channel::Channel& channel, wallet::PrivateKey signer,
+                           const std::optional<wallet::SigningRecord>& record) {
+    const auto added = m_keyring.policy().add_channel(channel.terms, channel.separator, channel.me, std::move(signer), record);
+    return added ? Rule::none : added.error();
+}
+
 Expected<PolicySignature, Rule> NodeKeys::sign_state(const channel::Channel& channel,
                                                      const channel::ChannelState& state, channel::SignReason reason) {
     const auto signature = m_keyring.policy().sign_state(channel.id, state, reason);

@@ -35,6 +35,9 @@ class NodeKeys {
     /// refusal.
     [[nodiscard]] channel::Rule add_channel(const channel::Channel& channel, std::uint32_t signer_index,
                                             channel::ByteView record);
+    /// The same at start, where the signer was derived already.
+    [[nodiscard]] channel::Rule add_channel(const channel::Channel& channel, wallet::PrivateKey signer,
+                                            const std::optional<wallet::SigningRecord>& record);
     // The policy judges what is typed, not a digest.
     [[nodiscard]] channel::Expected<PolicySignature, channel::Rule> sign_state(const channel::Channel& channel,
                                                                                const channel::ChannelState& state,

@@ -72,9 +72,9 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
         return true;
     };
     if (const auto live = m_by_ref.find(ref); live != m_by_ref.end()) {
-        Waiting& waiting = m_waiting.at(live->second);
-        if (waiting.request != request) return reused();
-        waiting.done.push_back(std::move(done));
+        Named& named = *m_waiting.at(live->second).named;
+        if (named.request != request) return reused();
+        named.others.push_back(std::move(done));
         return true;
     }
     if (const auto agreed = m_agreed.find(ref); agreed != m_agreed.end()) {
@@ -91,7 +91,7 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
         unresolved.done.push_back(std::move(done));
         return true;
     }
-    const auto row = find_client_ref(m_parts.reader, ref);
+    const auto row = m_parts.refs.find(ref);
     if (!row) return false;
     if (row->kind != kKind || row->request != request) return reused();
     if (row->outcome != RefOutcome::done) return false;  // it was not done: it may be tried again
@@ -105,6 +105,7 @@ bool LocalOps::answered_before(const ClientRef& ref, const ChannelId& id, const 
 }
 
 void LocalOps::tick() {
+    m_parts.refs.tick();
     std::vector<Past> past = std::exchange(m_past, {});
     for (Past& one : past) {
         if (m_parts.chain_seen)
@@ -118,12 +119,11 @@ void LocalOps::tick() {
 
 LocalId LocalOps::begin(const ChannelId& id, const channel::Op& op, const ClientRef& ref, Answer<OpDone> done) {
     Waiting waiting;
-    waiting.channel = id;
-    waiting.ref = ref;
-    waiting.created_ms = m_parts.now_ms;
-    if (!ref.empty()) waiting.request = request_hash(id, op);
-    waiting.done.push_back(std::move(done));
-    if (!ref.empty()) m_by_ref[ref] = m_next;
+    waiting.done = std::move(done);
+    if (!ref.empty()) {
+        waiting.named = std::make_unique<Named>(Named{id, ref, request_hash(id, op), m_parts.now_ms, {}});
+        m_by_ref[ref] = m_next;
+    }
     m_waiting.emplace(m_next, std::move(waiting));
     return m_next++;
 }
@@ -136,7 +136,7 @@ LocalId LocalOps::begin(std::function<void(Rule)> refused) {
 }
 
 void LocalOps::store(const ClientRefRow& row) {
-    m_parts.outbox.persist([row](Database& db) { put_client_ref(db, row); });
+    m_parts.refs.put(row);
 }
 
 LocalId LocalOps::begin(SinkId sink, std::size_t count) {
@@ -151,27 +151,42 @@ SinkId LocalOps::add_sink(OpSink& sink) {
     return static_cast<SinkId>(m_sinks.size());
 }
 
+ClientRefRow LocalOps::row_of(const Named& named, RefOutcome outcome) const {
+    ClientRefRow row;
+    row.ref = named.ref;
+    row.kind = kKind;
+    row.request = named.request;
+    row.outcome = outcome;
+    row.channel = named.channel;
+    row.created_ms = named.created_ms;
+    return row;
+}
+
 void LocalOps::accepted(const channel::Channel&, const channel::OpsAccepted& ops) {
     if (m_by_ref.empty()) return;
     for (std::size_t i = 0; i < ops.local_ids.size(); ++i) {
         const auto it = ops.local_ids[i] == 0 ? m_waiting.end() : m_waiting.find(ops.local_ids[i]);
-        if (it == m_waiting.end() || it->second.ref.empty()) continue;
-        const Waiting& w = it->second;
-        store({w.ref, kKind, w.request, RefOutcome::pending, w.channel, ops.version, i, Rule::none, {}, w.created_ms});
+        if (it == m_waiting.end() || !it->second.named) continue;
+        ClientRefRow row = row_of(*it->second.named, RefOutcome::pending);
+        row.version = ops.version;
+        row.op = i;
+        store(row);
     }
 }
 
 void LocalOps::agreed(const channel::Channel& channel, const channel::OpsAgreed& ops) {
     std::vector<SinkId> sinks;
+    std::vector<Told> told;
     for (std::size_t i = 0; i < ops.local_ids.size(); ++i) {
         const LocalId id = ops.local_ids[i];
         if (const SinkId sink = sink_of(id); sink != 0) {
             --m_sunk;
             if (std::find(sinks.begin(), sinks.end(), sink) == sinks.end()) sinks.push_back(sink);
         } else if (id != 0 || !m_unresolved.empty()) {
-            agreed(channel, {id, ops.version, static_cast<std::uint16_t>(i), ops.timestamp_ms, ops.ops[i]});
+            take_agreed(channel, {id, ops.version, static_cast<std::uint16_t>(i), ops.timestamp_ms, ops.ops[i]}, told);
         }
     }
+    if (!told.empty()) report({channel.id, ops.version, 0, ops.timestamp_ms}, std::move(told));
     for (const SinkId sink : sinks) {
         m_sinks[sink - 1]->on_held(channel, ops);
         m_parts.channels->report(
@@ -179,37 +194,66 @@ void LocalOps::agreed(const channel::Channel& channel, const channel::OpsAgreed&
     }
 }
 
-void LocalOps::agreed(const channel::Channel& channel, const channel::OpAgreed& op) {
+/// Adds who waits for that op; what a reference says of it is stored with this turn.
+void LocalOps::take_agreed(const channel::Channel& channel, const channel::OpAgreed& op, std::vector<Told>& told) {
     if (op.local_id == 0) return agreed_unresolved(channel, op);
     const auto it = m_waiting.find(op.local_id);
     if (it == m_waiting.end()) return;
     Waiting waiting = std::move(it->second);
     m_waiting.erase(it);
-    if (!waiting.ref.empty()) {
-        store({waiting.ref, kKind, waiting.request, RefOutcome::done, channel.id, op.version, op.index, Rule::none,
-               channel::wire_encode(op.timestamp_ms), waiting.created_ms});
+    if (!waiting.named) {
+        if (waiting.done) told.push_back({op.index, std::move(waiting.done), nullptr});
+        return;
     }
-    if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
-    if (waiting.done.empty()) return;
-    answer_agreed(waiting.ref, waiting.request, std::move(waiting.done),
-                  OpDone{channel.id, op.version, op.index, op.timestamp_ms});
+    Named& named = *waiting.named;
+    ClientRefRow row = row_of(named, RefOutcome::done);
+    row.version = op.version;
+    row.op = op.index;
+    row.result = channel::wire_encode(op.timestamp_ms);
+    store(row);
+    m_by_ref.erase(named.ref);
+    named.others.insert(named.others.begin(), std::move(waiting.done));
+    auto whole = std::make_shared<Agreed>(Agreed{std::move(named.ref), named.request, std::move(named.others)});
+    told.push_back({op.index, nullptr, std::move(whole)});
 }
 
 void LocalOps::answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,
                              const OpDone& result) {
-    const auto agreed = std::make_shared<Agreed>(Agreed{request, std::move(done)});
-    if (!ref.empty()) m_agreed[ref] = agreed;
+    std::vector<Told> told;
+    told.push_back({result.index, nullptr, std::make_shared<Agreed>(Agreed{ref, request, std::move(done)})});
+    report(result, std::move(told));
+}
+
+/// Answers them as done, in order, once that version may be reported (ChannelManager::report): one task, however many
+/// they are.
+void LocalOps::report(const OpDone& update, std::vector<Told> ops) {
+    for (const Told& one : ops) {
+        if (one.named) m_agreed[one.named->ref] = one.named;
+    }
+    const auto told = std::make_shared<std::vector<Told>>(std::move(ops));
     m_parts.channels->report(
-        result.channel, result.version,
-        [this, ref, agreed, result] {
-            failpoint("ops.before_answer");
-            if (!ref.empty()) m_agreed.erase(ref);
-            answer_all(agreed->done, enforced(result));
+        update.channel, update.version,
+        [this, told, update] {
+            Result<OpDone> result = enforced(update);
+            for (Told& one : *told) {
+                failpoint("ops.before_answer");
+                if (result) result->index = one.index;
+                if (one.named) m_agreed.erase(one.named->ref);
+                answer(one, result);
+            }
         },
-        [agreed] {
-            agreed->late = true;
-            answer_all(agreed->done, unconfirmed());
+        [this, told] {
+            for (Told& one : *told) {
+                if (one.named) one.named->late = true;
+                answer(one, unconfirmed());
+            }
         });
+}
+
+/// Each is told once, and of a reference whoever asked for it meanwhile.
+void LocalOps::answer(Told& told, const Result<OpDone>& result) {
+    if (told.named) return answer_all(told.named->done, result);
+    if (const auto done = std::exchange(told.done, nullptr)) done(result);
 }
 
 /// What both have signed is done, unless the chain has settled an older state since.
@@ -265,22 +309,17 @@ void LocalOps::refused(LocalId id, Rule rule) {
     if (it == m_waiting.end()) return;
     Waiting waiting = std::move(it->second);
     m_waiting.erase(it);
-    if (!waiting.ref.empty()) {
-        store({waiting.ref,
-               kKind,
-               waiting.request,
-               RefOutcome::refused,
-               waiting.channel,
-               std::nullopt,
-               std::nullopt,
-               rule,
-               {},
-               waiting.created_ms});
+    if (waiting.named) {
+        ClientRefRow row = row_of(*waiting.named, RefOutcome::refused);
+        row.rule = rule;
+        store(row);
+        m_by_ref.erase(waiting.named->ref);
     }
-    if (!waiting.ref.empty()) m_by_ref.erase(waiting.ref);
-    m_parts.outbox.when_durable([waiting = std::move(waiting), rule]() mutable {
-        answer_all(waiting.done, daemon::refused(rule));
-        if (waiting.refused) waiting.refused(rule);
+    m_parts.outbox.when_durable([waiting = std::make_shared<Waiting>(std::move(waiting)), rule] {
+        const Result<OpDone> result = daemon::refused(rule);
+        if (waiting->done) waiting->done(result);
+        if (waiting->named) answer_all(waiting->named->others, result);
+        if (waiting->refused) waiting->refused(rule);
     });
 }
 

@@ -74,19 +74,31 @@ class LocalOps {
     void settle_unresolved(const channel::Channel& channel);
 
   private:
-    struct Waiting {
+    /// Of an op with a reference.
+    struct Named {
         channel::ChannelId channel;
         ClientRef ref;
         channel::Hash request;
         std::uint64_t created_ms = 0;
-        std::vector<Answer<OpDone>> done;
+        std::vector<Answer<OpDone>> others;  ///< who asked again
+    };
+    struct Waiting {
+        Answer<OpDone> done;
         std::function<void(channel::Rule)> refused;
+        std::unique_ptr<Named> named;  ///< null without a reference
     };
     /// Agreed, but not reported yet: the disk, or towers, are waited for.
     struct Agreed {
+        ClientRef ref;
         channel::Hash request;
         std::vector<Answer<OpDone>> done;
         bool late = false;  ///< told that it is not known
+    };
+    /// One op of an update that is agreed and not reported yet.
+    struct Told {
+        std::uint16_t index = 0;
+        Answer<OpDone> done;
+        std::shared_ptr<Agreed> named;  ///< instead of `done`, of one with a reference
     };
     /// Done before, by what the store says; the chain may have settled an older state while we were away.
     struct Past {
@@ -100,7 +112,10 @@ class LocalOps {
     };
 
     void store(const ClientRefRow& row);
-    void agreed(const channel::Channel& channel, const channel::OpAgreed& op);
+    void take_agreed(const channel::Channel& channel, const channel::OpAgreed& op, std::vector<Told>& told);
+    void report(const OpDone& update, std::vector<Told> told);
+    void answer(Told& told, const Result<OpDone>& result);
+    [[nodiscard]] ClientRefRow row_of(const Named& named, RefOutcome outcome) const;
     void finish(Unresolved unresolved, const channel::Channel& channel, const channel::OpAgreed& op);
     /// Answers as done once that may be reported (ChannelManager::report).
     void answer_agreed(const ClientRef& ref, const channel::Hash& request, std::vector<Answer<OpDone>> done,

@@ -52,6 +52,9 @@ void Node::halt() {
 void Node::resume() {
     m_impl->set_halted(false);
 }
+bool Node::starting() const {
+    return m_impl->starting();
+}
 bool Node::halted() const {
     return m_impl->parts.halted;
 }
@@ -69,7 +72,7 @@ void Node::unlock_wallet(std::string password, Answer<channel::Address> done) {
     m_impl->unlock_wallet(std::move(password), std::move(done));
 }
 void Node::lock_wallet() {
-    if (m_impl->keys) m_impl->keys->keyring().lock();
+    m_impl->lock_wallet();
 }
 bool Node::wallet_exists() const {
     return m_impl->wallet_exists();
@@ -234,10 +237,10 @@ SinkId Node::add_sink(OpSink& sink) {
 Result<std::vector<HistoryItem>> Node::history(const channel::ChannelId& id, HistoryCursor cursor, std::size_t limit) {
     const channel::Channel* channel = find(id);
     if (channel == nullptr) return refused(Rule::channel_unknown);
-    return read_history(reader(), *channel, cursor, std::min<std::size_t>(limit, 1'000));
+    return read_history(up_to_date_reader(), *channel, cursor, std::min<std::size_t>(limit, 1'000));
 }
 std::string Node::client_ref(const channel::ChannelId& id, std::uint64_t version, std::uint16_t index) {
-    return client_ref_of(reader(), id, version, index);
+    return client_ref_of(up_to_date_reader(), id, version, index);
 }
 
 // --- time, chain, store
@@ -266,6 +269,15 @@ void Node::persist(std::function<void(Database&)> job) {
 }
 void Node::when_durable(std::function<void()> action) {
     m_impl->store.outbox().when_durable(std::move(action));
+}
+Rows& Node::rows() {
+    return m_impl->store.outbox().rows();
+}
+std::optional<ClientRefRow> Node::find_client_ref(const ClientRef& ref) const {
+    return m_impl->parts.refs.find(ref);
+}
+Database& Node::up_to_date_reader() {
+    return m_impl->store.up_to_date_reader();
 }
 Database& Node::reader() {
     return m_impl->store.reader();

@@ -74,6 +74,9 @@ class Node {
     // --- the node -------------------------------------------------------------------------------------------------
     [[nodiscard]] const NodeOptions& options() const;
     [[nodiscard]] NodeInfo info() const;
+    /// The wallet is open and the stored channels are being taken up: there is nothing yet to answer about them, and what needs them
+    /// is node_starting.
+    [[nodiscard]] bool starting() const;
     void halt();
     void resume();
     [[nodiscard]] bool halted() const;
@@ -190,10 +193,16 @@ class Node {
     void submit_transaction(const wallet::JobRequest& job, Answer<channel::TxHash> done);
     /// Adds to what this turn makes durable in one transaction, before anything that the turn sends.
     void persist(std::function<void(Database&)> job);
+    /// As persist(), of what has a row of its own there: cheap.
+    [[nodiscard]] Rows& rows();
+    /// What a caller's reference stands for, that of this turn included.
+    [[nodiscard]] std::optional<ClientRefRow> find_client_ref(const ClientRef& ref) const;
     /// Runs once everything persisted so far is durable, in order.
     void when_durable(std::function<void()> action);
-    /// A read-only connection to what is durable.
+    /// A read-only connection to what is durable, but for what rows() may still have before it.
     [[nodiscard]] Database& reader();
+    /// With that too; waits for a checkpoint (StoreFile). Throws StoreError.
+    [[nodiscard]] Database& up_to_date_reader();
 
   private:
     class Impl;

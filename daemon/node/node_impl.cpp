@@ -1,5 +1,6 @@
 #include "daemon/node/node_impl.h"
 
+#include <malloc.h>
 #include <sodium.h>
 
 #include "daemon/net/peer_uri.h"
@@ -14,6 +15,7 @@ using wallet::WalletFault;
 namespace {
 
 constexpr const char* kHalted = "halted";
+constexpr const char* kAcceptedStale = "accepted_stale";
 constexpr std::uint64_t kTickMs = 1'000;
 constexpr std::uint64_t kMarketTickMs = 100;
 
@@ -26,6 +28,14 @@ DatabaseOptions node_database(const NodeOptions& options) {
     out.path = options.datadir / "node.sqlite";
     out.migrations = node_schema();
     out.accept_stale = options.accept_stale_database;
+    return out;
+}
+
+JournalOptions node_journal(const NodeOptions& options) {
+    JournalOptions out;
+    out.path = options.datadir / "node.journal";
+    out.segment_bytes = options.journal_bytes;
+    out.max_segment_bytes = options.max_journal_bytes;
     return out;
 }
 
@@ -88,7 +98,7 @@ Node::Impl::Impl(NodeOptions given, World outside)
     : options(std::move(given)),
       world(std::move(outside)),
       loop(world.now_ms, world.steady_ms),
-      store(node_database(options), world, "node", loop),
+      store(node_database(options), world, "node", loop, node_journal(options)),
       parts{.options = options,
             .loop = loop,
             .outbox = store.outbox(),
@@ -98,6 +108,9 @@ Node::Impl::Impl(NodeOptions given, World outside)
     parts.steady_ms = loop.steady_ms();
     parts.halted = get_flag(store.reader(), kHalted);
     parts.may_lack_channels = get_flag(store.reader(), kMayLackChannels);
+    m_stale = store.stale() || get_flag(store.reader(), kAcceptedStale);
+    // The store takes itself for the newest from now on; until the channels are recovering a death must not let it.
+    if (store.stale()) store.outbox().persist([](Database& db) { put_flag(db, kAcceptedStale, true); });
     start_loop();
 }
 
@@ -134,7 +147,7 @@ void Node::Impl::end_turn() {
     // Where nothing waits for the disk, actions ran just now; what they caused is the next turn's.
     const bool tower_acted = tower && tower->end_turn();
     // What is left of many inputs or signatures is taken up at once, unless the disk is behind: it says when it is not.
-    const bool more = (peers && peers->waiting()) || (channels && channels->more_to_sign());
+    const bool more = (peers && peers->waiting()) || (channels && (channels->more_to_sign() || channels->more_to_connect()));
     const bool acted = store.outbox().end_turn([&] { return !more && loop.quiet(); }) || tower_acted;
     if (acted || (more && takes_inputs())) loop.post_completion([] {});
 }
@@ -187,6 +200,7 @@ bool Node::Impl::step(NodeStep which) {
 /// Inputs first, then what they feed: nothing is left that could call into what is gone.
 void Node::Impl::shut_down() {
     if (m_seed_thread.joinable()) m_seed_thread.join();
+    restore.reset();
     if (backups) backups->stop();
     follower.reset();
     if (tower) tower->stop();
@@ -242,9 +256,9 @@ void Node::Impl::create_wallet(std::string password, Answer<std::string> done) {
         [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
             if (!seed) return done(channel::Unexpected{seed.error()});
             const wallet::SecretBytes phrase = (*seed)->mnemonic();
-            const auto taken = take_seed(std::move(**seed), true);
-            if (!taken) return done(channel::Unexpected{taken.error()});
-            done(std::string(reveal_text(phrase)));
+            take_seed(std::move(**seed), true, [done, text = std::string(reveal_text(phrase))](const Result<channel::Address>& taken) {
+                done(taken ? Result<std::string>(text) : channel::Unexpected{taken.error()});
+            });
         });
 }
 
@@ -261,7 +275,7 @@ void Node::Impl::restore_wallet(std::string password, std::string mnemonic, Answ
             return seed;
         },
         [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
-            done(seed ? take_seed(std::move(**seed)) : Result<channel::Address>(channel::Unexpected{seed.error()}));
+            seed ? take_seed(std::move(**seed), false, done) : done(channel::Unexpected{seed.error()});
         });
 }
 
@@ -273,24 +287,32 @@ void Node::Impl::unlock_wallet(std::string password, Answer<channel::Address> do
             return seed;
         },
         [this, done = std::move(done)](const Result<wallet::MasterSeed*>& seed) {
-            done(seed ? take_seed(std::move(**seed)) : Result<channel::Address>(channel::Unexpected{seed.error()}));
+            seed ? take_seed(std::move(**seed), false, done) : done(channel::Unexpected{seed.error()});
         });
 }
 
-/// The first seed starts the node's money side; a later one only unlocks.
-Result<channel::Address> Node::Impl::take_seed(wallet::MasterSeed seed, bool is_new) {
-    if (keys == nullptr) {
-        start(std::move(seed), is_new);
-    } else if (const auto unlocked = keys->keyring().unlock(std::move(seed)); !unlocked) {
-        return channel::Unexpected{fault_of(unlocked.error())};
+/// The first seed starts the node's money side, and is answered when that is done; a later one only unlocks.
+void Node::Impl::take_seed(wallet::MasterSeed seed, bool is_new, Answer<channel::Address> done) {
+    if (keys == nullptr) return start(std::move(seed), is_new, std::move(done));
+    if (starting()) return done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_starting)});
+    const auto unlocked = keys->keyring().unlock(std::move(seed));
+    done(unlocked ? Result<channel::Address>(keys->owners().front()) : channel::Unexpected{fault_of(unlocked.error())});
+}
+
+void Node::Impl::lock_wallet() {
+    if (keys == nullptr) return;
+    if (starting()) {
+        m_lock_when_started = true;
+        return;
     }
-    return keys->owners().front();
+    keys->keyring().lock();
 }
 
 // --- start
 // ------------------------------------------------------------------------------------------------------------
 
-void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
+void Node::Impl::start(wallet::MasterSeed seed, bool is_new, Answer<channel::Address> done) {
+    wallet::MasterSeed for_signers = seed.clone();
     keys = std::make_unique<NodeKeys>(std::move(seed));
     parts.keys = keys.get();
     const channel::NodeId me = keys->keyring().identity().node_id();
@@ -298,7 +320,6 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
     if (known && *known != channel::Bytes(me.data.begin(), me.data.end())) {
         throw StoreError(StoreErrorKind::foreign_application, "the database belongs to another wallet");
     }
-    store.outbox().persist([me](Database& db) { put_meta(db, "node_id", me.view()); });
     keys->keyring().set_halted(parts.halted);
     if (auto imports = get_meta(store.reader(), "sealed_imports")) {
         if (const auto loaded = keys->keyring().load_imports(std::move(*imports)); !loaded) {
@@ -306,28 +327,57 @@ void Node::Impl::start(wallet::MasterSeed seed, bool is_new) {
         }
     }
     // A wallet from its phrase, or beside another database than its own, may have channels and numbers not known here.
-    const bool may_lack_channels = (!known && !is_new) || store.stale();
+    const bool may_lack_channels = (!known && !is_new) || m_stale;
+    // Links may come about from now on, so that nobody has to dial again; what they bring waits until somebody reads it.
+    transport = world.transport(options.transport, keys->transport_keys());
+    disputes = std::make_unique<Disputes>(parts);
+    m_restored = std::make_unique<ChannelManager>(parts, *disputes);
+    restore = std::make_unique<ChannelRestore>(store.reader(), *world.files, parts.separator, std::move(for_signers), world.drive);
+    m_started = [this, may_lack_channels, done = std::move(done)] {
+        start_rest(may_lack_channels);
+        done(keys->owners().front());
+        if (std::exchange(m_lock_when_started, false)) lock_wallet();
+    };
+    if (world.drive == Drive::stepped) return take_restored();
+    loop.watch_always(restore->fd(), [this] { take_restored(); });
+}
+
+/// Nothing of the node acts on a channel, and no peer is read or answered, before the last one's signatures are verified.
+void Node::Impl::take_restored() {
+    ChannelRestore::Progress progress = restore->take();
+    for (RestoredChannel& restored : progress.channels) m_restored->take_up(std::move(restored));
+    if (!progress.finished) return;
+    loop.unwatch(restore->fd());
+    restore.reset();
+#ifdef __GLIBC__
+    malloc_trim(0);  // what the threads needed beside the channels goes back to the system
+#endif
+    std::exchange(m_started, nullptr)();
+}
+
+/// In one turn, so that what follows from a store that may lack something is stored together, or begun again.
+void Node::Impl::start_rest(bool may_lack_channels) {
+    store.outbox().persist([me = keys->keyring().identity().node_id()](Database& db) { put_meta(db, "node_id", me.view()); });
     if (may_lack_channels) set_may_lack_channels(parts, true);
     parts.revealed = all_revealed(store.reader());
     chain = std::make_unique<ChainLink>(parts, world);
     start_peers(may_lack_channels);
     if (may_lack_channels) openings->raise_next_signer(signer_number_from_clock(parts.now_ms));
-    LOG_INFO("node", {"id", me}, {"port", transport->port()},
+    LOG_INFO("node", {"id", keys->keyring().identity().node_id()}, {"port", transport->port()},
              {"account", channel::checksum_address(keys->owners().front())}, {"channels", channels->count()});
 }
 
 void Node::Impl::start_peers(bool may_lack_channels) {
-    disputes = std::make_unique<Disputes>(parts);
-    channels = std::make_unique<ChannelManager>(parts, *disputes);
+    channels = std::move(m_restored);
     parts.channels = channels.get();
-    channels->restore(store.stale());
+    channels->restored(m_stale);
+    if (std::exchange(m_stale, false)) store.outbox().persist([](Database& db) { put_flag(db, kAcceptedStale, false); });
     lock_watch = std::make_unique<LockWatch>(parts);
     tower_host = std::make_unique<TowerHost>(parts, [this] { return follower && follower->status().synced; });
     towers = std::make_unique<TowerClient>(parts, *tower_host, keys->keyring().identity().node_id());
     openings = std::make_unique<Openings>(parts);
     openings->restore();
     chain_events = std::make_unique<ChainEvents>(parts, *disputes);
-    transport = world.transport(options.transport, keys->transport_keys());
     peers = std::make_unique<PeerManager>(parts, *transport, *this);
     parts.peers = peers.get();
     towers->restore(options.towers, options.tower_sync);
@@ -379,6 +429,8 @@ NodeInfo Node::Impl::info() const {
     const std::string& host = options.advertised_host.empty() ? options.transport.listen_host : options.advertised_host;
     if (transport) out.uri = format_peer_uri({out.node_id, host, transport->port()});
     if (follower) out.synced = follower->status().synced && chain_events->synced();
+    out.starting = starting();
+    if (m_restored) out.channels = m_restored->count();  // asked often while it lasts, and a walk through all is long
     if (channels) out.channels = channels->count_not_closed();
     if (channels) {
         const auto all = channels->all();

@@ -7,6 +7,7 @@
 #include "daemon/node/chain_link.h"
 #include "daemon/node/chain_events.h"
 #include "daemon/node/chain_ops.h"
+#include "daemon/node/channel_restore.h"
 #include "daemon/node/disputes.h"
 #include "daemon/node/history.h"
 #include "daemon/node/lock_watch.h"
@@ -37,11 +38,19 @@ struct Node::Impl final : PeerManager::Events {
     void create_wallet(std::string password, Answer<std::string> done);
     void restore_wallet(std::string password, std::string mnemonic, Answer<channel::Address> done);
     void unlock_wallet(std::string password, Answer<channel::Address> done);
+    void lock_wallet();
+    /// The wallet is open, and the channels are being taken up.
+    [[nodiscard]] bool starting() const { return restore != nullptr; }
 
-    /// Whether the wallet was opened since start; else answers wallet_locked or wallet_missing.
+    /// Whether the wallet was opened since start, and the node is there with all of its channels; else answers wallet_locked,
+    /// wallet_missing or node_starting.
     template <typename T>
     [[nodiscard]] bool ready(const Answer<T>& done) const {
         if (chain_ops != nullptr) return true;
+        if (starting()) {
+            done(channel::Unexpected{rpc::from_node_error(rpc::NodeError::node_starting)});
+            return false;
+        }
         done(wallet_exists() ? Result<T>(refused(channel::Rule::wallet_locked))
                              : Result<T>(channel::Unexpected{rpc::from_node_error(rpc::NodeError::wallet_missing)}));
         return false;
@@ -59,6 +68,7 @@ struct Node::Impl final : PeerManager::Events {
     NodeParts parts;
     // From here on: once the wallet is open.
     std::unique_ptr<NodeKeys> keys;
+    std::unique_ptr<ChannelRestore> restore;  ///< only while it goes on
     std::unique_ptr<ChainLink> chain;
     std::unique_ptr<Disputes> disputes;
     std::unique_ptr<ChannelManager> channels;
@@ -84,12 +94,18 @@ struct Node::Impl final : PeerManager::Events {
     void tick();
     void with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then);
     /// `is_new`: generated just now, so that none of its numbers is used.
-    [[nodiscard]] Result<channel::Address> take_seed(wallet::MasterSeed seed, bool is_new = false);
-    void start(wallet::MasterSeed seed, bool is_new);
+    void take_seed(wallet::MasterSeed seed, bool is_new, Answer<channel::Address> done);
+    void start(wallet::MasterSeed seed, bool is_new, Answer<channel::Address> done);
+    void take_restored();
+    void start_rest(bool may_lack_channels);
     void start_peers(bool may_lack_channels);
     void chain_batches();
     void shut_down();
 
+    std::unique_ptr<ChannelManager> m_restored;  ///< `channels`, until all are in it
+    std::function<void()> m_started;
+    bool m_lock_when_started = false;
+    bool m_stale = false;  ///< the operator insisted on an older database, and its channels are not recovering yet
     bool m_seed_busy = false;
     std::thread m_seed_thread;
 };

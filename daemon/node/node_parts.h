@@ -3,6 +3,7 @@
 #include "daemon/chain/worker.h"
 #include "daemon/log/log.h"
 #include "daemon/net/transport.h"
+#include "daemon/node/client_refs.h"
 #include "daemon/node/event_loop.h"
 #include "daemon/node/keys.h"
 #include "daemon/node/market_hooks.h"
@@ -36,6 +37,7 @@ struct NodeParts {
     Outbox& outbox;
     Database& reader;
     channel::Hash separator;
+    ClientRefs refs{outbox, reader};
     NodeKeys* keys = nullptr;
     ChainWorker* chain = nullptr;
     TxService* transactions = nullptr;

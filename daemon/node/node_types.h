@@ -69,6 +69,9 @@ struct NodeOptions {
     OpeningPolicy opening;
     channel::PeerLimits limits;      ///< what is taken from peers (spec 5.10)
     bool accept_stale_database = false;
+    std::size_t workers = 1;  ///< threads that step channels beside one another, the node's own among them; at least 1
+    std::size_t journal_bytes = std::size_t{1} << 20;       ///< of each of the journal's two segments at first
+    std::size_t max_journal_bytes = std::size_t{16} << 20;  ///< and at the most
     std::vector<std::string> towers;  ///< URIs of watchtowers to be a client of
     std::uint8_t tower_sync = 0;      ///< how many must hold a version before its ops are reported, where a channel does not say
 };
@@ -80,7 +83,8 @@ struct NodeInfo {
     channel::Address adjudicator;
     std::uint64_t height = 0;
     bool synced = false;
-    std::size_t channels = 0;  ///< not closed
+    std::size_t channels = 0;  ///< not closed; while starting, of those taken up so far
+    bool starting = false;     ///< Node::starting
     bool halted = false;
     bool wallet_exists = false;
     bool wallet_locked = true;

@@ -15,8 +15,19 @@ void Outbox::run_all(std::vector<Action>& actions) {
     failpoint("outbox.after_actions");
 }
 
+Writer::Work Outbox::take_work() {
+    Writer::Work out{m_rows.take(), nullptr};
+    if (m_jobs.empty()) return out;
+    auto jobs = std::make_shared<std::vector<Writer::Job>>(std::move(m_jobs));
+    m_jobs.clear();
+    out.job = [jobs](Database& db) {
+        for (const Writer::Job& job : *jobs) job(db);
+    };
+    return out;
+}
+
 bool Outbox::end_turn(const std::function<bool()>& idle) {
-    if (m_jobs.empty()) {
+    if (stores_nothing()) {
         if (m_actions.empty()) return false;
         if (m_in_flight != 0) {
             std::move(m_actions.begin(), m_actions.end(), std::back_inserter(*m_newest));
@@ -30,17 +41,13 @@ bool Outbox::end_turn(const std::function<bool()>& idle) {
     }
     auto actions = std::make_shared<std::vector<Action>>(std::move(m_actions));
     m_actions.clear();
-    auto jobs = std::make_shared<std::vector<Writer::Job>>(std::move(m_jobs));
-    m_jobs.clear();
-    Writer::Job all = [jobs](Database& db) {
-        for (const Writer::Job& job : *jobs) job(db);
-    };
-    if (m_in_flight == 0 && idle && idle() && m_writer.commit_now(all)) {
+    Writer::Work work = take_work();
+    if (m_in_flight == 0 && idle && idle() && m_writer.commit_now(work)) {
         if (m_writer.failed()) throw StoreError(StoreErrorKind::io, kStoreFailed);
         run_all(*actions);
         return true;
     }
-    const auto submitted = m_writer.submit(std::move(all), [this,  actions] {
+    const auto submitted = m_writer.submit(std::move(work), [this, actions] {
         --m_in_flight;
         run_all(*actions);
     });

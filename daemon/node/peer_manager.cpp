@@ -138,6 +138,13 @@ bool PeerManager::ready(const NodeId& peer) const {
     return link != m_links.end() && link->second.ready;
 }
 
+std::size_t PeerManager::queued_bytes(const NodeId& peer) const {
+    for (const PeerInfo& info : m_transport.peers()) {
+        if (info.node_id == peer) return info.queued_bytes;
+    }
+    return 0;
+}
+
 void PeerManager::send(const NodeId& peer, const channel::PeerMessage& message) {
     const auto link = m_links.find(peer);
     if (link == m_links.end()) return;

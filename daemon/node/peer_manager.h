@@ -29,7 +29,7 @@ class PeerManager {
     /// What one turn may take before it is stored and sent, so that both sides of many channels work at once, and nobody waits for
     /// more of somebody else's than this: frames, each peer with some waiting in its turn.
     static constexpr std::size_t kFramesPerTurn = 64;
-    static constexpr std::size_t kBytesPerTurn = 4 << 20;
+    static constexpr std::size_t kBytesPerTurn = 256 << 10;  ///< some ten full updates, whatever their size
 
     /// A turn's worth of what the transport has; the rest is for the next turns, while waiting(). Once a turn.
     void drain();
@@ -44,6 +44,8 @@ class PeerManager {
     void send_now(const channel::NodeId& peer, std::uint64_t session, const channel::PeerMessage& message);
     void error(const channel::NodeId& peer, const channel::ChannelId& channel, channel::Rule rule);
 
+    /// Of frames that the peer has not read yet.
+    [[nodiscard]] std::size_t queued_bytes(const channel::NodeId& peer) const;
     [[nodiscard]] bool ready(const channel::NodeId& peer) const;
     void connect(const std::string& uri, Answer<PeerInfo> done);
     [[nodiscard]] Result<void> disconnect(const channel::NodeId& peer);

@@ -4,13 +4,25 @@
 
 namespace hedgerow::daemon {
 
-StoreFile::StoreFile(DatabaseOptions options, const World& world, std::string program, EventLoop& loop)
+namespace {
+
+/// A checkpoint's flushes hold up those of the turns beside it, so that there are few; whoever reads what it brings makes one of his own.
+constexpr std::uint64_t kCheckpointMs = 4'000;
+
+}  // namespace
+
+StoreFile::StoreFile(DatabaseOptions options, const World& world, std::string program, EventLoop& loop,
+                     std::optional<JournalOptions> journal)
     : m_program(std::move(program)), m_drive(world.drive) {
     options.files = world.files;
     auto database = std::make_unique<Database>(options);
     m_stale = database->accepted_stale();
     WriterOptions writing;
     writing.drive = world.drive;
+    if (journal) journal->files = world.files;
+    writing.checkpoint_ms = kCheckpointMs;
+    writing.journal = std::move(journal);
+    writing.accept_stale = options.accept_stale;
     m_writer = std::make_unique<Writer>(
         std::move(database),
         [this, &loop](const StoreError& error) {
@@ -18,6 +30,7 @@ StoreFile::StoreFile(DatabaseOptions options, const World& world, std::string pr
             loop.stop();
         },
         writing);
+    m_stale = m_stale || m_writer->accepted_stale();
     m_reader = Database::open_reader(options.path, *world.files);
     m_outbox = std::make_unique<Outbox>(*m_writer);
 }
@@ -43,6 +56,11 @@ int StoreFile::run(EventLoop& loop, const std::function<void()>& end_turn) {
         return kExitError;
     }
     return failed() ? kExitStore : 0;
+}
+
+Database& StoreFile::up_to_date_reader() {
+    if (!m_writer->checkpoint()) throw StoreError(StoreErrorKind::io, "the store has failed; nothing is read");
+    return *m_reader;
 }
 
 void StoreFile::flush() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/node/event_loop.h"
@@ -19,7 +20,8 @@ class StoreFile {
     static constexpr int kExitError = 4;
 
     /// On the disk of the world. Throws StoreError. `program` is who stops, for the log.
-    StoreFile(DatabaseOptions options, const World& world, std::string program, EventLoop& loop);
+    StoreFile(DatabaseOptions options, const World& world, std::string program, EventLoop& loop,
+              std::optional<JournalOptions> journal = std::nullopt);
     StoreFile(const StoreFile&) = delete;
     StoreFile& operator=(const StoreFile&) = delete;
 
@@ -33,7 +35,10 @@ class StoreFile {
     /// The operator insisted on a database that is older than what was once committed.
     [[nodiscard]] bool stale() const { return m_stale; }
     [[nodiscard]] Writer& writer() { return *m_writer; }
+    /// What is put in rows (Rows) may not have reached the database yet: for all else.
     [[nodiscard]] Database& reader() { return *m_reader; }
+    /// With every durable row; waits for a checkpoint, milliseconds on a busy node. Throws StoreError.
+    [[nodiscard]] Database& up_to_date_reader();
     [[nodiscard]] Outbox& outbox() { return *m_outbox; }
 
   private:

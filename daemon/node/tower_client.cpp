@@ -72,7 +72,9 @@ void TowerClient::restore(const std::vector<std::string>& configured, std::uint8
     }
     std::map<ChannelId, std::vector<PromiseRow>> promises;
     for (PromiseRow& row : all_promises(m_parts.reader)) promises[row.channel].push_back(std::move(row));
-    for (const Channel* channel : m_host.channels()) {
+    // Without towers there is nothing to know of a channel but its policy.
+    const std::vector<const Channel*> channels = m_towers.empty() ? std::vector<const Channel*>() : m_host.channels();
+    for (const Channel* channel : channels) {
         ChannelTowers& towers = m_channels[channel->id];
         for (PromiseRow& row : promises[channel->id]) {
             if (!m_towers.contains(row.tower)) continue;

@@ -145,7 +145,7 @@ struct OracleClient::Impl {
                 note(index, now_ms, Rule::package_malformed);
                 continue;
             }
-            const auto receipt = book.submit(message.view(), now_ms);
+            const auto receipt = book.submit(message.view(), now_ms, index);
             if (receipt) moved.insert(receipt->moved.begin(), receipt->moved.end());
             note(index, now_ms, receipt ? Rule::none : receipt.error());
         }

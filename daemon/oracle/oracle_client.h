@@ -20,7 +20,7 @@ struct OracleEndpoint {
 struct OracleClientConfig {
     std::vector<OracleEndpoint> endpoints;  ///< at most kMaxEndpoints
     std::uint32_t http_timeout_ms = 3'000;
-    static constexpr std::size_t kMaxEndpoints = 64;
+    static constexpr std::size_t kMaxEndpoints = SignerFinder::kMaxSources;
 };
 
 /// What came from one endpoint since start.

@@ -20,6 +20,15 @@ using channel::PriceVote;
 using channel::Rule;
 using channel::Unexpected;
 
+/// The first of an oracle's votes, whose times ascend, that is not before `timestamp_ms`.
+template <typename Votes>
+auto at_or_after(Votes& votes, std::uint64_t timestamp_ms) {
+    if (votes.empty() || votes.back().timestamp_ms < timestamp_ms) return votes.end();
+    if (votes.back().timestamp_ms == timestamp_ms) return std::prev(votes.end());  // mostly it is the newest
+    return std::lower_bound(votes.begin(), votes.end(), timestamp_ms,
+                            [](const auto& vote, std::uint64_t time) { return vote.timestamp_ms < time; });
+}
+
 bool contains(std::span<const Address> set, const Address& address) {
     return std::find(set.begin(), set.end(), address) != set.end();
 }
@@ -42,7 +51,7 @@ void check(const PriceBookConfig& config) {
 }  // namespace
 
 PriceBook::PriceBook(PriceBookConfig config)
-    : m_config((check(config), std::move(config))), m_history(m_config.history) {}
+    : m_config((check(config), std::move(config))), m_signers(m_config.oracles), m_history(m_config.history) {}
 
 bool PriceBook::is_wanted(const Feed& feed) const {
     return m_config.feeds.empty() ||
@@ -61,13 +70,16 @@ bool PriceBook::is_near(Price price, Price reference) const {
            reference.raw() * static_cast<channel::Int128>(m_config.max_deviation_bps);
 }
 
-Expected<PackageReceipt, Rule> PriceBook::submit(ByteView raw, std::uint64_t now_ms) {
+Expected<PackageReceipt, Rule> PriceBook::submit(ByteView raw, std::uint64_t now_ms,
+                                                 std::optional<OracleSource> source) {
     const auto package = channel::decode_signed_package(raw);
     if (!package) return Unexpected{package.error()};
     const DataPackage& data = package->data;
     // The time costs nothing to look at, a signature does.
     if (const Rule rule = check_time(data.timestamp_ms, now_ms); rule != Rule::none) return Unexpected{rule};
-    const auto signer = channel::verify_package(*package, m_config.oracles);
+    // What is kept for attest must be worth something there, or it would keep out the same package with the right bit.
+    const auto signer =
+        m_history.wants(data.timestamp_ms) ? m_signers.recover(*package, source) : m_signers.find(*package, source);
     if (!signer) return Unexpected{signer.error()};
 
     const std::lock_guard lock(m_mutex);
@@ -99,7 +111,7 @@ Rule PriceBook::submit_history(ByteView raw, std::uint64_t now_ms) {
     if (!package) return package.error();
     const std::uint64_t time_ms = package->data.timestamp_ms;
     if (time_ms > now_ms && time_ms - now_ms > m_config.max_future_ms) return Rule::package_from_future;
-    const auto signer = channel::verify_package(*package, m_config.oracles);
+    const auto signer = m_signers.recover(*package);
     if (!signer) return signer.error();
     const std::lock_guard lock(m_mutex);
     Rule outcome = Rule::package_wrong_feed;
@@ -115,15 +127,19 @@ Rule PriceBook::submit_history(ByteView raw, std::uint64_t now_ms) {
 Rule PriceBook::take_point(const DataPackage& data, const Feed& feed, const Address& signer, PackageReceipt& receipt) {
     const auto price = channel::price_of(data, feed);
     if (!price) return price.error();
-    if (!m_feeds.contains(feed) && m_feeds.size() >= PackageHistory::kMaxFeeds) return Rule::queue_full;
-    FeedPrices& prices = m_feeds[feed];
+    auto found = m_feeds.find(feed);
+    if (found == m_feeds.end()) {
+        if (m_feeds.size() >= PackageHistory::kMaxFeeds) return Rule::queue_full;
+        found = m_feeds.emplace(feed, FeedPrices()).first;
+    }
+    FeedPrices& prices = found->second;
     std::deque<Vote>& votes = prices.votes[signer];
     if (!votes.empty() && data.timestamp_ms <= votes.back().timestamp_ms) return Rule::package_replayed;
     const bool near = !prices.agreed || is_near(*price, prices.agreed->price);
     votes.push_back(Vote{data.timestamp_ms, *price, !near});
     if (votes.size() > kVotesPerOracle) votes.pop_front();
     release(prices, data.timestamp_ms);
-    const bool held = prices.votes[signer].back().held;
+    const bool held = votes.back().held;
     if (agree(prices, data.timestamp_ms)) receipt.moved.push_back(feed);
     return held ? Rule::package_deviates : Rule::none;
 }
@@ -131,11 +147,14 @@ Rule PriceBook::take_point(const DataPackage& data, const Feed& feed, const Addr
 void PriceBook::release(FeedPrices& prices, std::uint64_t timestamp_ms) const {
     if (m_config.oracles.size() == 1) return release_alone(prices);
     std::vector<Vote*> at_time;
+    bool any_held = false;
     for (auto& [signer, votes] : prices.votes) {
-        for (Vote& vote : votes) {
-            if (vote.timestamp_ms == timestamp_ms) at_time.push_back(&vote);
-        }
+        const auto vote = at_or_after(votes, timestamp_ms);
+        if (vote == votes.end() || vote->timestamp_ms != timestamp_ms) continue;
+        at_time.push_back(&*vote);
+        any_held = any_held || vote->held;
     }
+    if (!any_held) return;
     const std::uint32_t needed = std::max(m_config.threshold, 2U);
     for (Vote* vote : at_time) {
         if (!vote->held) continue;
@@ -154,14 +173,25 @@ void PriceBook::release_alone(FeedPrices& prices) const {
     if (steady) votes.back().held = false;
 }
 
+std::optional<std::uint64_t> PriceBook::newest_before(const FeedPrices& prices, std::uint64_t timestamp_ms,
+                                                      std::span<const Address> oracles) {
+    std::optional<std::uint64_t> newest;
+    for (const auto& [signer, votes] : prices.votes) {
+        if (!oracles.empty() && !contains(oracles, signer)) continue;
+        const auto after = at_or_after(votes, timestamp_ms);
+        if (after != votes.begin()) newest = std::max(newest, std::optional(std::prev(after)->timestamp_ms));
+    }
+    return newest;
+}
+
 std::vector<PriceVote> PriceBook::votes_at(const FeedPrices& prices, std::uint64_t timestamp_ms,
                                            std::span<const Address> oracles) {
     std::vector<PriceVote> out;
     for (const auto& [signer, votes] : prices.votes) {
         if (!oracles.empty() && !contains(oracles, signer)) continue;
-        for (const Vote& vote : votes) {
-            if (vote.timestamp_ms == timestamp_ms && !vote.held) out.push_back(PriceVote{signer, vote.price});
-        }
+        const auto vote = at_or_after(votes, timestamp_ms);
+        if (vote != votes.end() && vote->timestamp_ms == timestamp_ms && !vote->held)
+            out.push_back(PriceVote{signer, vote->price});
     }
     return out;
 }
@@ -180,18 +210,17 @@ Expected<MedianPrice, Rule> PriceBook::median(const Feed& feed, std::uint32_t th
     const std::lock_guard lock(m_mutex);
     const auto found = m_feeds.find(feed);
     if (found == m_feeds.end()) return Unexpected{Rule::price_missing};
-    std::map<std::uint64_t, std::uint32_t, std::greater<>> signers_at;
-    for (const auto& [signer, votes] : found->second.votes) {
-        if (!oracles.empty() && !contains(oracles, signer)) continue;
-        for (const Vote& vote : votes) signers_at[vote.timestamp_ms] += vote.held ? 0 : 1;
+    Rule rule = Rule::price_missing;
+    // From the newest time back; mostly the first has enough signers.
+    for (auto time = newest_before(found->second, ~std::uint64_t{0}, oracles); time;
+         time = newest_before(found->second, *time, oracles)) {
+        rule = Rule::not_enough_signers;
+        const auto votes = votes_at(found->second, *time, oracles);
+        if (votes.size() < threshold) continue;
+        if (*time < now_ms && now_ms - *time > m_config.max_age_ms) return Unexpected{Rule::price_stale};
+        return channel::median(votes, threshold, *time);
     }
-    if (signers_at.empty()) return Unexpected{Rule::price_missing};
-    for (const auto& [timestamp_ms, signers] : signers_at) {
-        if (signers < threshold) continue;
-        if (timestamp_ms < now_ms && now_ms - timestamp_ms > m_config.max_age_ms) return Unexpected{Rule::price_stale};
-        return channel::median(votes_at(found->second, timestamp_ms, oracles), threshold, timestamp_ms);
-    }
-    return Unexpected{Rule::not_enough_signers};
+    return Unexpected{rule};
 }
 
 std::vector<Bytes> PriceBook::packages(const Feed& feed, std::uint64_t time_s, std::span<const Address> oracles) const {

@@ -9,6 +9,7 @@
 
 #include "channel/market/median.h"
 #include "daemon/oracle/package_history.h"
+#include "daemon/oracle/signer_finder.h"
 
 namespace hedgerow::daemon {
 
@@ -55,8 +56,10 @@ class PriceBook {
     /// package_stale; package_from_future; package_wrong_feed (none that is wanted); package_price_out_of_range;
     /// package_replayed (not newer than what this oracle said before, or another price for the same time);
     /// package_deviates (held, see above); queue_full. Of several points the good ones count, and the first error is
-    /// given where none is. std::system_error from the history file.
-    [[nodiscard]] channel::Expected<PackageReceipt, channel::Rule> submit(channel::ByteView raw, std::uint64_t now_ms);
+    /// given where none is. std::system_error from the history file. Sources that are numbered cost less (SignerFinder):
+    /// between slots a package of theirs counts whatever its parity bit; one that is kept for attest must be right in it.
+    [[nodiscard]] channel::Expected<PackageReceipt, channel::Rule> submit(
+        channel::ByteView raw, std::uint64_t now_ms, std::optional<OracleSource> source = std::nullopt);
 
     /// A package of the past (from an oracle's HTTP history) for attest: it goes to the history only, never into
     /// prices. Rule::none; the errors of submit without package_deviates; package_malformed where its time is no slot;
@@ -107,11 +110,16 @@ class PriceBook {
     [[nodiscard]] bool is_near(channel::Price price, channel::Price reference) const;
     void release(FeedPrices& prices, std::uint64_t timestamp_ms) const;
     void release_alone(FeedPrices& prices) const;
+    /// The newest time before this one of which any of the oracles said anything, held or not.
+    [[nodiscard]] static std::optional<std::uint64_t> newest_before(const FeedPrices& prices,
+                                                                    std::uint64_t timestamp_ms,
+                                                                    std::span<const channel::Address> oracles);
     [[nodiscard]] static std::vector<channel::PriceVote> votes_at(const FeedPrices& prices, std::uint64_t timestamp_ms,
                                                                   std::span<const channel::Address> oracles);
     [[nodiscard]] bool agree(FeedPrices& prices, std::uint64_t timestamp_ms) const;
 
     const PriceBookConfig m_config;
+    SignerFinder m_signers;
     mutable std::mutex m_mutex;
     std::map<channel::Feed, FeedPrices> m_feeds;
     PackageHistory m_history;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "channel/messages/stored_update.h"
+
 namespace hedgerow::daemon {
 
 using channel::Bytes;
@@ -22,7 +24,7 @@ E enum_from(std::uint64_t number, const char* what) {
 
 UpdateRow read_update(Query& q) {
     UpdateRow row;
-    auto update = channel::wire_decode<channel::Update>(q.blob_view(0));
+    auto update = channel::decode_stored_update(q.blob_view(0));
     if (!update) corrupt("updates.body");
     row.update = std::move(*update);
     row.is_void = q.boolean(1);
@@ -119,6 +121,21 @@ std::vector<UpdateRow> updates_down_from(Database& db, const ChannelId& id, std:
         version, limit);
     while (q.step()) out.push_back(read_update(q));
     return out;
+}
+
+void put_fills(Database& db, const FillsRow& row) {
+    db.run("INSERT OR REPLACE INTO fills (channel, version, time_ms) VALUES (?, ?, ?)", row.channel, row.version, row.time_ms);
+    for (const BookRow& book : row.books) {
+        db.run(
+            "INSERT INTO books (channel, instrument, quantity, average_price, realised16) VALUES (?, ?, ?, ?, ?) ON "
+            "CONFLICT (channel, instrument) DO UPDATE SET quantity = excluded.quantity, average_price = "
+            "excluded.average_price, realised16 = excluded.realised16",
+            row.channel, book.instrument, book.quantity, book.average, ByteView(book.realised16));
+    }
+    for (const ExpiryRow& expiry : row.expiries) {
+        db.run("INSERT OR REPLACE INTO expiries (channel, version, op, quantity, price) VALUES (?, ?, ?, ?, ?)", row.channel,
+               row.version, static_cast<std::int64_t>(expiry.op), expiry.quantity, expiry.price);
+    }
 }
 
 void put_client_ref(Database& db, const ClientRefRow& row) {

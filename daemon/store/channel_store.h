@@ -50,6 +50,32 @@ void put_update(Database& db, const EncodedUpdate& row);
 [[nodiscard]] std::vector<UpdateRow> updates_down_from(Database& db, const channel::ChannelId& id,
                                                        std::uint64_t version, std::size_t limit);
 
+// --- fills
+// ------------------------------------------------------------------------------------------------------------
+
+/// Entry price and realised profit of a position, as after some fill.
+struct BookRow {
+    std::string instrument;
+    channel::Quantity quantity;
+    channel::Price average;
+    channel::Bytes realised16;  ///< USD 1e-16, 32 bytes, two's complement, big-endian
+};
+/// What an expiry closed: all that was held, at the payoff.
+struct ExpiryRow {
+    std::uint16_t op = 0;  ///< index in its update
+    channel::Quantity quantity;
+    channel::Price price;
+};
+/// An update that holds fills, and the books after it.
+struct FillsRow {
+    channel::ChannelId channel;
+    std::uint64_t version = 0;
+    std::uint64_t time_ms = 0;
+    std::vector<BookRow> books;
+    std::vector<ExpiryRow> expiries;
+};
+void put_fills(Database& db, const FillsRow& row);
+
 // --- client references
 // ------------------------------------------------------------------------------------------------------
 

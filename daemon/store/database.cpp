@@ -1,6 +1,7 @@
 #include "daemon/store/database.h"
 
 #include <fmt/format.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "daemon/store/failpoint.h"
 #include "daemon/store/files.h"
+#include "daemon/store/generation.h"
 
 namespace hedgerow::daemon {
 
@@ -178,6 +180,44 @@ int Database::schema_version() {
     return version.step() ? static_cast<int>(version.int64(0)) : 0;
 }
 
+/// The guard against an old copy of the database: see the comment of class Database.
+void Database::check_generation(bool fresh, const DatabaseOptions& options) {
+    m_generation_file = std::make_unique<GenerationFile>(m_files, with_suffix(m_path, ".generation"), "hedgerow-generation");
+    if (!fresh) {
+        auto id = query("SELECT value FROM store_meta WHERE key = 'database_id'");
+        auto generation = query("SELECT value FROM store_meta WHERE key = 'generation'");
+        if (!id.step() || !generation.step())
+            throw StoreError(StoreErrorKind::corrupt, fmt::format("{} has no identity", m_path.string()));
+        m_database_id = id.fixed<channel::Hash>(0);
+        m_generation = static_cast<std::int64_t>(generation.uint64(0));
+    }
+    const auto number = static_cast<std::uint64_t>(m_generation);
+    const std::string_view wrong = m_generation_file->disagreement(fresh, m_database_id, number);
+    if (!wrong.empty() && !options.accept_stale) {
+        throw StoreError(StoreErrorKind::stale_copy,
+                         fmt::format("{} cannot be trusted to be the newest: {}", m_path.string(), wrong));
+    }
+    m_accepted_stale = !wrong.empty();
+    if (fresh) randombytes_buf(m_database_id.data.data(), m_database_id.data.size());
+    // Noted before the first commit: a crash between the two leaves generation 0 and an empty database, which is fresh.
+    m_generation_file->begin(m_database_id, number, m_accepted_stale);
+    if (!fresh) return;
+    begin();
+    execute("CREATE TABLE store_meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID");
+    execute(fmt::format("PRAGMA application_id = {}", options.application_id));
+    run("INSERT INTO store_meta VALUES ('database_id', ?), ('generation', 0)", m_database_id);
+    commit();
+}
+
+std::uint64_t Database::journal_applied() {
+    auto applied = query("SELECT value FROM store_meta WHERE key = 'journal_applied'");
+    return applied.step() ? applied.uint64(0) : 0;
+}
+
+void Database::set_journal_applied(std::uint64_t sequence) {
+    run("INSERT INTO store_meta VALUES ('journal_applied', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", sequence);
+}
+
 void Database::migrate(std::span<const Migration> migrations) {
     const int found = schema_version();
     const int newest = static_cast<int>(migrations.size());
@@ -224,7 +264,7 @@ void Database::commit() {
     run("COMMIT");
     ++m_generation;
     failpoint("store.after_commit_before_generation");
-    write_generation_file();
+    m_generation_file->note(m_database_id, static_cast<std::uint64_t>(m_generation));
 }
 
 void Database::rollback() noexcept {

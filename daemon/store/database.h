@@ -47,6 +47,7 @@ class StoreError : public std::runtime_error {
 
 class Database;
 class FileSystem;
+class GenerationFile;
 class OpenFile;
 
 /// The system's own disk.
@@ -209,6 +210,12 @@ class Database {
     /// True where the generation check failed and DatabaseOptions::accept_stale let it pass.
     [[nodiscard]] bool accepted_stale() const { return m_accepted_stale; }
     [[nodiscard]] const std::filesystem::path& path() const { return m_path; }
+    /// Drawn when the database was made; what belongs to it names it.
+    [[nodiscard]] const channel::Hash& id() const { return m_database_id; }
+    /// The sequence of the journal (journal.h) up to which this database has all; 0 where there was none.
+    [[nodiscard]] std::uint64_t journal_applied();
+    /// In the transaction that applies it.
+    void set_journal_applied(std::uint64_t sequence);
 
   private:
     friend class Query;
@@ -230,7 +237,6 @@ class Database {
     void migrate(std::span<const Migration> migrations);
     void copy_before_migration(int version);
     void check_generation(bool fresh, const DatabaseOptions& options);
-    void write_generation_file();
     void close() noexcept;
     [[nodiscard]] Query prepare(std::string_view sql);
     void give_back(sqlite3_stmt* statement, bool cached) noexcept;
@@ -246,7 +252,7 @@ class Database {
     channel::Hash m_database_id;
     std::int64_t m_generation = 0;
     std::unique_ptr<OpenFile> m_lock_file;
-    std::unique_ptr<OpenFile> m_generation_file;
+    std::unique_ptr<GenerationFile> m_generation_file;
     bool m_accepted_stale = false;
 };
 

@@ -14,6 +14,8 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     // The writer: the jobs of one transaction, its commit, the side file, and the way of the completion to the node.
     "store.after_migration", "store.in_transaction", "store.before_commit", "store.after_commit_before_generation",
     "store.after_commit", "store.completed", "outbox.after_actions",
+    // The journal: a record written and not flushed; durable, and nobody was told; in the database, and the journal does not know.
+    "journal.written", "journal.flushed", "journal.checkpoint",
     // The wallet file is there, the database does not know of it yet.
     "wallet.created",
     // Opening: the channel is open, whoever asked has not heard.

@@ -32,6 +32,10 @@ class OpenFile {
     [[nodiscard]] virtual std::uint64_t size() = 0;
     /// What was written survives a power cut once it returns.
     virtual void sync() = 0;
+    /// As sync(), of a file whose size has not changed since: without its times (fdatasync).
+    virtual void sync_data() = 0;
+    /// What was flushed need not stay in memory. A kernel that has it in large pieces writes a whole piece for every page that changes.
+    virtual void forget() = 0;
     /// For this process alone, until closed. False where another has it.
     [[nodiscard]] virtual bool lock() = 0;
 };

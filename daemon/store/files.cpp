@@ -69,6 +69,10 @@ class RealFile final : public OpenFile {
     void sync() override {
         if (::fsync(m_fd) != 0) throw_errno("cannot flush", m_path);
     }
+    void sync_data() override {
+        if (::fdatasync(m_fd) != 0) throw_errno("cannot flush", m_path);
+    }
+    void forget() override { (void)::posix_fadvise(m_fd, 0, 0, POSIX_FADV_DONTNEED); }
     bool lock() override {
         if (::flock(m_fd, LOCK_EX | LOCK_NB) == 0) return true;
         if (errno != EWOULDBLOCK) throw_errno("cannot lock", m_path);

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "daemon/store/failpoint.h"
+#include "daemon/store/rows.h"
 
 namespace hedgerow::daemon {
 
@@ -14,7 +15,15 @@ using channel::Unexpected;
 Writer::Writer(std::unique_ptr<Database> database, OnFatal on_fatal, const WriterOptions& options)
     : m_database(std::move(database)), m_on_fatal(std::move(on_fatal)), m_options(options) {
     ASSERT(m_database != nullptr && m_options.max_queued_jobs > 0 && m_options.max_jobs_per_commit > 0);
-    if (m_options.drive == Drive::threads) m_thread = std::thread([this] { run(); });
+    m_generation = static_cast<std::uint64_t>(m_database->generation());
+    if (m_options.journal) {
+        m_journal = std::make_unique<Journal>(*m_options.journal, m_database->id(), m_database->journal_applied(),
+                                              m_generation, m_options.accept_stale);
+        bring_up_to_date();
+    }
+    if (m_options.drive != Drive::threads) return;
+    if (m_journal) m_checkpoints = std::thread([this] { run_checkpoints(); });
+    m_thread = std::thread([this] { run(); });
 }
 
 Writer::~Writer() {
@@ -25,26 +34,32 @@ Writer::~Writer() {
     m_work.notify_all();
     m_space.notify_all();
     if (m_thread.joinable()) m_thread.join();
+    {
+        const std::lock_guard lock(m_journal_mutex);
+        m_end_checkpoints = true;
+    }
+    m_unapplied.notify_all();
+    if (m_checkpoints.joinable()) m_checkpoints.join();
 }
 
-Expected<void, Rule> Writer::submit(Job job, OnDurable on_durable) {
+Expected<void, Rule> Writer::submit(Work work, OnDurable on_durable) {
     ASSERT(std::this_thread::get_id() != m_thread.get_id());
     std::unique_lock lock(m_mutex);
     // Nobody else would make room.
     ASSERT(m_options.drive == Drive::threads || m_queue.size() < m_options.max_queued_jobs);
     m_space.wait(lock, [this] { return m_failed || m_queue.size() < m_options.max_queued_jobs; });
-    return enqueue(lock, std::move(job), std::move(on_durable));
+    return enqueue(lock, std::move(work), std::move(on_durable));
 }
 
 Expected<void, Rule> Writer::try_submit(Job job, OnDurable on_durable) {
     std::unique_lock lock(m_mutex);
     if (m_queue.size() + m_completed.size() >= m_options.max_queued_jobs) return Unexpected{Rule::queue_full};
-    return enqueue(lock, std::move(job), std::move(on_durable));
+    return enqueue(lock, Work{{}, std::move(job)}, std::move(on_durable));
 }
 
-Expected<void, Rule> Writer::enqueue(std::unique_lock<std::mutex>& lock, Job job, OnDurable on_durable) {
+Expected<void, Rule> Writer::enqueue(std::unique_lock<std::mutex>& lock, Work work, OnDurable on_durable) {
     if (m_failed || m_stop) return Unexpected{Rule::store_failed};
-    m_queue.push_back({std::move(job), std::move(on_durable)});
+    m_queue.push_back({std::move(work), std::move(on_durable)});
     ++m_submitted;
     const bool first = m_queue.size() == 1;
     lock.unlock();
@@ -52,7 +67,12 @@ Expected<void, Rule> Writer::enqueue(std::unique_lock<std::mutex>& lock, Job job
     return {};
 }
 
-bool Writer::commit_now(Job& job) {
+bool Writer::commit_now(Work& work) {
+    if (work.job && m_journal) {
+        // A checkpoint under way would hold this thread up.
+        const std::unique_lock database(m_database_mutex, std::try_to_lock);
+        if (!database) return false;
+    }
     {
         const std::lock_guard lock(m_mutex);
         const bool idle = m_queue.empty() && m_completed.empty() && m_running == 0 && !m_failed && !m_stop;
@@ -62,7 +82,7 @@ bool Writer::commit_now(Job& job) {
         ++m_submitted;
     }
     std::vector<Entry> batch;
-    batch.push_back({std::move(job), nullptr});
+    batch.push_back({std::move(work), nullptr});
     run_committed(batch, false);
     {
         const std::lock_guard lock(m_mutex);
@@ -129,25 +149,33 @@ bool Writer::run_batch() {
 
 bool Writer::run_committed(std::vector<Entry>& batch, bool deliver) {
     const auto start = std::chrono::steady_clock::now();
-    try {
-        commit_batch(batch);
-    } catch (const StoreError& error) {
-        fail(error);
-        return false;
-    } catch (const std::exception& error) {
-        fail(StoreError(StoreErrorKind::internal, error.what()));
-        return false;
-    }
+    const bool done = guarded([&] {
+        if (!put_in_journal(batch)) commit_batch(batch);
+    });
+    if (!done) return false;
     const auto elapsed = std::chrono::steady_clock::now() - start;
     const auto elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
     finish_batch(batch, static_cast<std::uint64_t>(elapsed_us), deliver);
     return true;
 }
 
+/// With a journal: rows up to the first job, no more than a segment may hold; or from a job on all that waits.
+std::size_t Writer::next_batch() const {
+    const std::size_t most = std::min(m_queue.size(), m_options.max_jobs_per_commit);
+    if (most == 0 || !m_journal || m_queue.front().work.job) return most;
+    std::size_t bytes = m_queue.front().work.rows.size();
+    for (std::size_t count = 1; count < most; ++count) {
+        const Work& work = m_queue[count].work;
+        bytes += work.rows.size();
+        if (work.job || bytes > m_options.journal->max_segment_bytes / 4) return count;
+    }
+    return most;
+}
+
 std::vector<Writer::Entry> Writer::take_batch() {
     std::unique_lock lock(m_mutex);
     m_work.wait(lock, [this] { return (m_stop || !m_queue.empty()) && !m_elsewhere; });
-    const std::size_t count = std::min(m_queue.size(), m_options.max_jobs_per_commit);
+    const std::size_t count = next_batch();
     const auto end = m_queue.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<Entry> batch(std::make_move_iterator(m_queue.begin()), std::make_move_iterator(end));
     m_queue.erase(m_queue.begin(), end);
@@ -157,20 +185,151 @@ std::vector<Writer::Entry> Writer::take_batch() {
     return batch;
 }
 
-void Writer::commit_batch(std::vector<Entry>& batch) {
+bool Writer::guarded(const std::function<void()>& work) {
+    try {
+        work();
+        return true;
+    } catch (const StoreError& error) {
+        fail(error);
+    } catch (const std::exception& error) {
+        fail(StoreError(StoreErrorKind::internal, error.what()));
+    }
+    return false;
+}
+
+/// False where a part of it is a job, or too large.
+bool Writer::put_in_journal(std::vector<Entry>& batch) {
+    if (!m_journal) return false;
+    std::size_t size = 0;
+    for (const Entry& entry : batch) {
+        if (entry.work.job) return false;
+        size += entry.work.rows.size();
+    }
+    {
+        const std::lock_guard lock(m_journal_mutex);
+        if (!m_journal->fits(size)) {
+            m_unapplied.notify_one();
+            return false;
+        }
+    }
+    channel::Bytes rows = std::move(batch.front().work.rows);
+    rows.reserve(size);
+    for (std::size_t i = 1; i < batch.size(); ++i) channel::append(rows, batch[i].work.rows);
+    append(std::move(rows));
+    const std::lock_guard lock(m_mutex);
+    ++m_metrics.journalled;
+    return true;
+}
+
+void Writer::append(channel::Bytes rows) {
+    std::unique_lock lock(m_journal_mutex);
+    const bool first = m_journal->clean();
+    while (!m_journal->append(rows, m_generation)) {
+        if (m_options.drive == Drive::stepped) {
+            lock.unlock();
+            bring_up_to_date();
+            grow_journal();
+            lock.lock();
+            continue;
+        }
+        m_unapplied.notify_one();
+        m_applied.wait(lock, [this] { return !m_journal->filled() || failed(); });
+        if (failed()) throw StoreError(StoreErrorKind::io, "the database has failed");
+    }
+    if (first || m_journal->filled()) m_unapplied.notify_one();
+}
+
+/// One durable transaction, with what the journal was applied up to.
+void Writer::transaction(const std::function<void()>& work, std::uint64_t applied) {
     m_database->begin();
     try {
-        for (Entry& entry : batch) {
-            if (entry.job) entry.job(*m_database);
-            failpoint("store.in_transaction");
-        }
+        work();
+        if (applied != 0) m_database->set_journal_applied(applied);
         failpoint("store.before_commit");
         m_database->commit();
+        m_generation = static_cast<std::uint64_t>(m_database->generation());
     } catch (...) {
         m_database->rollback();
         throw;
     }
     failpoint("store.after_commit");
+}
+
+void Writer::commit_batch(std::vector<Entry>& batch) {
+    const std::lock_guard database(m_database_mutex);
+    Journal::Batch before = take_unapplied();
+    transaction(
+        [&] {
+            apply_rows(*m_database, before.records);
+            for (Entry& entry : batch) {
+                apply_rows(*m_database, {&entry.work.rows, 1});
+                if (entry.work.job) entry.work.job(*m_database);
+                failpoint("store.in_transaction");
+            }
+        },
+        before.last);
+    applied(before.last);
+}
+
+void Writer::bring_up_to_date() {
+    const std::lock_guard database(m_database_mutex);
+    Journal::Batch batch = take_unapplied();
+    if (batch.records.empty()) return;
+    transaction([&] { apply_rows(*m_database, batch.records); }, batch.last);
+    failpoint("journal.checkpoint");
+    applied(batch.last);
+    const std::lock_guard lock(m_mutex);
+    ++m_metrics.checkpoints;
+}
+
+/// Beside what is appended meanwhile. A segment that nobody uses yet is touched by nobody else.
+void Writer::grow_journal() {
+    std::unique_lock lock(m_journal_mutex);
+    const auto growth = m_journal->growth();
+    if (!growth) return;
+    lock.unlock();
+    m_journal->allocate(*growth);
+    lock.lock();
+    m_journal->grown(*growth);
+    lock.unlock();
+    m_applied.notify_all();
+}
+
+Journal::Batch Writer::take_unapplied() {
+    if (!m_journal) return {};
+    const std::lock_guard lock(m_journal_mutex);
+    return m_journal->take();
+}
+
+void Writer::applied(std::uint64_t sequence) {
+    if (!m_journal) return;
+    {
+        const std::lock_guard lock(m_journal_mutex);
+        m_journal->applied(sequence);
+    }
+    m_applied.notify_all();
+}
+
+bool Writer::checkpoint() {
+    return !failed() && guarded([this] { bring_up_to_date(); });
+}
+
+/// Once a segment is full, or its first record is old enough; the last one brings everything.
+void Writer::run_checkpoints() {
+    std::unique_lock lock(m_journal_mutex);
+    for (;;) {
+        m_unapplied.wait(lock, [this] { return m_end_checkpoints || !m_journal->clean() || m_journal->wants_growth(); });
+        m_unapplied.wait_for(lock, std::chrono::milliseconds(m_options.checkpoint_ms),
+                             [this] { return m_end_checkpoints || m_journal->filled() || m_journal->wants_growth(); });
+        const bool end = m_end_checkpoints;
+        lock.unlock();
+        const auto work = [this] {
+            bring_up_to_date();
+            grow_journal();
+        };
+        if (failed() || !guarded(work) || end) return;
+        lock.lock();
+    }
 }
 
 void Writer::finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, bool deliver) {
@@ -191,11 +350,14 @@ void Writer::finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, b
 
 void Writer::fail(const StoreError& error) {
     {
-        const std::lock_guard lock(m_mutex);
+        // Both, so that whoever is about to wait for either hears of it.
+        const std::scoped_lock lock(m_journal_mutex, m_mutex);
+        if (m_failed) return;
         m_failed = true;
         m_queue.clear();
     }
     m_space.notify_all();
+    m_applied.notify_all();
     if (m_on_fatal) m_on_fatal(error);
 }
 

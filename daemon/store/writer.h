@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "daemon/base/drive.h"
 #include "daemon/base/event_fd.h"
 #include "daemon/store/database.h"
+#include "daemon/store/journal.h"
 
 namespace hedgerow::daemon {
 
@@ -21,28 +24,42 @@ struct WriterOptions {
     std::size_t max_queued_jobs = 65'536;      ///< at this, submit waits and try_submit says queue_full
     std::size_t max_jobs_per_commit = 16'384;  ///< bounds one transaction's memory and the latency of its first job
     Drive drive = Drive::threads;
+    std::optional<JournalOptions> journal;  ///< none: every row goes to the database at once
+    bool accept_stale = false;              ///< as DatabaseOptions::accept_stale, of the journal
+    std::uint64_t checkpoint_ms = 1'000;    ///< rows wait in the journal for about so long at the most
 };
 
 struct WriterMetrics {
     std::uint64_t jobs = 0;     ///< jobs made durable
-    std::uint64_t commits = 0;  ///< transactions, so jobs / commits is the mean group
+    std::uint64_t commits = 0;  ///< groups of them, each durable at once, so jobs / commits is the mean group
     std::uint64_t queued = 0;   ///< jobs waiting now
     std::uint64_t largest_commit = 0;
-    std::uint64_t last_commit_us = 0;  ///< of the last transaction: jobs, commit and flush
+    std::uint64_t last_commit_us = 0;  ///< of the last group: all until it was durable
+    std::uint64_t journalled = 0;      ///< groups that went to the journal
+    std::uint64_t checkpoints = 0;     ///< transactions that brought the database up to it
 };
 
-/// The one thread that writes (DESIGN 12). Everything submitted while a commit runs goes into the next transaction, so
-/// one disk flush serves all channels. Jobs run and become durable in the order of submission. Completions are handed
+/// The one thread that makes things durable (DESIGN 12). Everything submitted while a commit runs goes into the next, so
+/// one disk flush serves all channels. Work becomes durable in the order of submission. Completions are handed
 /// to the event loop: poll completion_fd(), then drain().
+///
+/// Work that is rows and nothing else goes to the journal, where there is one: a checkpoint, on a thread beside this one, brings it
+/// into the database soon. A job brings everything before it there at once, for it is part of the same transaction: what the database says is
+/// a state that was durable, always, and behind the newest only by whole turns.
 ///
 /// An error in a job or commit rolls its whole transaction back and ends the writer: `on_fatal` is called once, on the
 /// writer's thread, and no later job runs and no later on_durable is delivered.
 class Writer {
   public:
     using Job = std::function<void(Database&)>;
+    struct Work {
+        channel::Bytes rows;  ///< as Rows::take gives them; put before the job runs
+        Job job;              ///< or none
+    };
     using OnDurable = std::function<void()>;
     using OnFatal = std::function<void(const StoreError&)>;
 
+    /// Brings what a crash left in the journal into the database. Throws StoreError.
     Writer(std::unique_ptr<Database> database, OnFatal on_fatal, const WriterOptions& options = {});
     /// Runs what is queued, then ends (stepped: drops it, as a power cut would). Undrained completions are dropped: what they would send is replayed at restart.
     ~Writer();
@@ -50,14 +67,19 @@ class Writer {
     Writer& operator=(const Writer&) = delete;
 
     /// From any thread but the writer's. Waits while the queue is full. store_failed after a fatal error.
-    [[nodiscard]] channel::Expected<void, channel::Rule> submit(Job job, OnDurable on_durable);
+    [[nodiscard]] channel::Expected<void, channel::Rule> submit(Work work, OnDurable on_durable);
+    [[nodiscard]] channel::Expected<void, channel::Rule> submit(Job job, OnDurable on_durable) {
+        return submit(Work{{}, std::move(job)}, std::move(on_durable));
+    }
     /// As submit, but never waits: queue_full where it would, counting completions that drain() has not delivered.
     [[nodiscard]] channel::Expected<void, channel::Rule> try_submit(Job job, OnDurable on_durable);
-    /// Where nothing waits or runs: the job at once, durable on this thread when it returns true, which spares an idle node two changes of
+    /// Where nothing waits or runs: the work at once, durable on this thread when it returns true, which spares an idle node two changes of
     /// threads. False: not done, submit it. After a failure true, and failed().
-    [[nodiscard]] bool commit_now(Job& job);
+    [[nodiscard]] bool commit_now(Work& work);
     /// Waits until all that was submitted before is durable or the writer failed (false).
     bool flush();
+    /// The database has everything that was durable before the call, for who reads it; on the calling thread. False where the writer has failed.
+    bool checkpoint();
     /// Stepped only: commits what waits, as one transaction. False where nothing does, or the writer has failed.
     bool step();
 
@@ -66,25 +88,44 @@ class Writer {
     /// Calls the waiting on_durable callbacks, in order, on this thread; returns how many.
     std::size_t drain();
 
+    /// The journal was older than what was once written, and WriterOptions::accept_stale let that pass.
+    [[nodiscard]] bool accepted_stale() const { return m_journal && m_journal->accepted_stale(); }
     [[nodiscard]] bool failed() const;
     [[nodiscard]] WriterMetrics metrics() const;
 
   private:
     struct Entry {
-        Job job;
+        Work work;
         OnDurable on_durable;
     };
 
-    channel::Expected<void, channel::Rule> enqueue(std::unique_lock<std::mutex>& lock, Job job, OnDurable on_durable);
+    channel::Expected<void, channel::Rule> enqueue(std::unique_lock<std::mutex>& lock, Work work, OnDurable on_durable);
     void run();
     [[nodiscard]] bool run_batch();
     bool run_committed(std::vector<Entry>& batch, bool deliver);
     [[nodiscard]] std::vector<Entry> take_batch();
+    [[nodiscard]] std::size_t next_batch() const;
+    [[nodiscard]] bool put_in_journal(std::vector<Entry>& batch);
+    void append(channel::Bytes rows);
     void commit_batch(std::vector<Entry>& batch);
+    void transaction(const std::function<void()>& work, std::uint64_t applied);
+    void bring_up_to_date();
+    void grow_journal();
+    [[nodiscard]] Journal::Batch take_unapplied();
+    void applied(std::uint64_t sequence);
+    void run_checkpoints();
+    [[nodiscard]] bool guarded(const std::function<void()>& work);
     void finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, bool deliver);
     void fail(const StoreError& error);
 
+    // Taken in this order: whoever has the database may look into the journal, not the other way round.
+    std::mutex m_database_mutex;
     std::unique_ptr<Database> m_database;
+    std::atomic<std::uint64_t> m_generation = 0;  ///< of the newest transaction
+    std::mutex m_journal_mutex;
+    std::unique_ptr<Journal> m_journal;
+    std::condition_variable m_unapplied;  ///< checkpoints wait: a first record, or a full segment
+    std::condition_variable m_applied;    ///< a writer waits for room
     const OnFatal m_on_fatal;
     const WriterOptions m_options;
 
@@ -100,7 +141,10 @@ class Writer {
     bool m_stop = false;
     bool m_failed = false;
     EventFd m_completed_event;
-    std::thread m_thread;  // last: starts when all else is there; none where stepped
+    bool m_end_checkpoints = false;  ///< of m_journal_mutex
+    // Last: they start when all else is there; none where stepped.
+    std::thread m_checkpoints;
+    std::thread m_thread;
 };
 
 }  // namespace hedgerow::daemon

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.1, 600.0));
     CLI11_PARSE(cli, argc, argv);
     std::vector<Scenario> all;
-    for (const auto& group : {load_scenarios(), rpc_scenarios(), scale_scenarios(), oracle_scenarios()})
+    for (const auto& group : {load_scenarios(), rpc_scenarios(), scale_scenarios(), oracle_scenarios(), model_scenarios()})
         all.insert(all.end(), group.begin(), group.end());
     for (const std::string& name : only) {
         const bool known = std::any_of(all.begin(), all.end(), [&](const Scenario& s) { return s.name == name; });

@@ -81,17 +81,20 @@ class Bench {
     }
 
     Json channels() {
-        Json out{{"all", 0}, {"connected", 0}, {"quiet", 0}, {"positions", 0}, {"locks", 0}};
-        const auto count = [&](const char* name, std::size_t more) { out[name] = out[name].get<std::size_t>() + more; };
+        std::size_t all = 0, connected = 0, quiet = 0, positions = 0, locks = 0;
+        const Channel* last = nullptr;
         for (const Channel* c : m_node.channels()) {
-            count("all", 1);
-            count("connected", c->connected ? 1 : 0);
-            count("quiet", c->pending.empty() && c->queue.empty() && c->proposals.empty() ? 1 : 0);
-            count("positions", c->agreed.state.positions.size());
-            count("locks", c->agreed.state.locks.size());
-            out["version"] = c->agreed.state.version;
-            out["digest"] = to_hex(c->agreed.digest);
+            ++all;
+            connected += c->connected ? 1 : 0;
+            quiet += c->pending.empty() && c->queue.empty() && c->proposals.empty() ? 1 : 0;
+            positions += c->agreed.state.positions.size();
+            locks += c->agreed.state.locks.size();
+            last = c;
         }
+        Json out{{"all", all}, {"connected", connected}, {"quiet", quiet}, {"positions", positions}, {"locks", locks}};
+        if (last == nullptr) return out;
+        out["version"] = last->agreed.state.version;
+        out["digest"] = to_hex(last->agreed.digest);
         return out;
     }
 

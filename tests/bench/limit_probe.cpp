@@ -231,15 +231,25 @@ ProbeResult lead(Side& side, const ProbeLoad& load, const secp256k1_pubkey& foll
 
 }  // namespace
 
-double verify_us(std::size_t count) {
+double thread_cpu_us() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+double verify_us(std::size_t count, std::uint64_t salt) {
     const Crypto signer(1), verifier(2);
     const secp256k1_pubkey key = signer.public_key();
-    const channel::Hash digest = channel::keccak256(channel::as_bytes("a package"));
-    std::array<std::uint8_t, 64> signature{};
-    signer.sign(digest, signature);
-    const auto start = Clock::now();
-    for (std::size_t i = 0; i < count; ++i) verifier.verify(digest, signature, key);
-    return std::chrono::duration<double, std::micro>(Clock::now() - start).count() / static_cast<double>(count);
+    std::vector<channel::Hash> digests(count);
+    std::vector<std::array<std::uint8_t, 64>> signatures(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::array<std::uint64_t, 2> text{salt, i};
+        digests[i] = channel::keccak256(channel::ByteView(reinterpret_cast<const std::uint8_t*>(text.data()), sizeof text));
+        signer.sign(digests[i], signatures[i]);
+    }
+    const double start = thread_cpu_us();
+    for (std::size_t i = 0; i < count; ++i) verifier.verify(digests[i], signatures[i], key);
+    return (thread_cpu_us() - start) / static_cast<double>(count);
 }
 
 ProbeResult run_probe(const ProbeLoad& load, const char* directory) {

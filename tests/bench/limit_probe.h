@@ -27,7 +27,11 @@ struct ProbeResult {
 /// std::runtime_error.
 [[nodiscard]] ProbeResult run_probe(const ProbeLoad& load, const char* directory);
 
-/// One ECDSA verification against a known key, bare, on this thread: mean of so many, microseconds.
-[[nodiscard]] double verify_us(std::size_t count);
+/// CPU that this thread has taken, microseconds.
+[[nodiscard]] double thread_cpu_us();
+/// One ECDSA verification against a known key, bare, on this thread: mean of so many, microseconds of CPU. Of different
+/// signatures (others with another salt): one that is verified again and again costs a fifth less, since the processor
+/// has learned its branches.
+[[nodiscard]] double verify_us(std::size_t count, std::uint64_t salt);
 
 }  // namespace hedgerow::bench

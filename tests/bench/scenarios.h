@@ -20,6 +20,7 @@ struct Scenario {
 [[nodiscard]] std::vector<Scenario> load_scenarios();    ///< loads.cpp: ops through channels
 [[nodiscard]] std::vector<Scenario> rpc_scenarios();     ///< rpc_loads.cpp: the same by JSON-RPC
 [[nodiscard]] std::vector<Scenario> scale_scenarios();   ///< scale.cpp: many channels, memory, start, marks
+[[nodiscard]] std::vector<Scenario> model_scenarios();   ///< model.cpp: what SCALE.md is checked against; fairness
 [[nodiscard]] std::vector<Scenario> oracle_scenarios();  ///< oracle_load.cpp
 
 }  // namespace hedgerow::bench

@@ -93,7 +93,7 @@ void check_invariants(const Channel& channel) {
     }
     if (channel.is_leader() && channel.status == Status::open) ASSERT(before <= channel.agreed.state.version + 64);
     ASSERT(!channel.close || channel.close->close.version > channel.agreed.state.version);
-    for (const ChannelState* state : {&channel.agreed.state, &channel.tip}) {
+    for (const ChannelState* state : {&channel.agreed.state, &channel.tip()}) {
         for (std::size_t i = 0; i < channel.terms.assets.size(); ++i) {
             ASSERT(abs(big(state->net[i])) < Big(1) << 120);
             ASSERT(state->asset_marks[i].sign() > 0);
@@ -244,7 +244,7 @@ Op CoreWorld::op_from(const Record& record, Party origin) {
         case 10:
             return CancelOp{lock_number(static_cast<std::uint8_t>(record.y % 32))};
         case 11: {
-            const PositionEntry* entry = side(origin).channel.tip.find_position(testing::feed(listing.instrument));
+            const PositionEntry* entry = side(origin).channel.tip().find_position(testing::feed(listing.instrument));
             if (listing.expiry != 0 && record.z % 4 == 3) {
                 return ExpireOp{testing::feed(listing.instrument),
                                 price_near(listing.underlying, record.x, record.shift)};
@@ -260,7 +260,7 @@ Op CoreWorld::op_from(const Record& record, Party origin) {
             return CloseOp{deadline};
         }
         default: {
-            RiskTerms risk = side(origin).channel.tip.risk;
+            RiskTerms risk = side(origin).channel.tip().risk;
             risk.funding_deadband_bps = record.x % 100;
             risk.funding_cap_bps = record.y;
             if (!risk.classes.empty()) {
@@ -437,8 +437,8 @@ Funds CoreWorld::funds_from(const Record& record) const {
 Update CoreWorld::signed_update(const Record& record, const Channel& victim) {
     Update out;
     out.channel = victim.id;
-    out.version = victim.tip.version + 1 + (record.shift % 16 == 15 ? record.y : 0);
-    out.base = victim.tip.version - (record.shift % 16 == 14 ? std::min<std::uint64_t>(victim.tip.version, 1) : 0);
+    out.version = victim.tip().version + 1 + (record.shift % 16 == 15 ? record.y : 0);
+    out.base = victim.tip().version - (record.shift % 16 == 14 ? std::min<std::uint64_t>(victim.tip().version, 1) : 0);
     out.timestamp_ms = m_now_ms + (record.y % 8 == 7 ? record.x : 0) - (record.y % 8 == 6 ? record.x : 0);
     std::vector<OpEntry> ops;
     if (record.z % 4 == 3 && !victim.proposals.empty()) {
@@ -447,7 +447,7 @@ Update CoreWorld::signed_update(const Record& record, const Channel& victim) {
     }
     if (record.z % 8 != 7) ops.push_back({0, op_from(record, Party::A)});
     out.ops = OpList(std::move(ops));
-    ChannelState after = victim.tip;
+    ChannelState after = victim.tip();
     m_pair.context.now_ms = m_now_ms + static_cast<std::uint64_t>(tracked(victim.me).skew_ms);
     m_pair.steady_ms = m_now_ms;
     if (begin_update(m_pair.context, victim, after, out.version, out.timestamp_ms) == Rule::none) {
@@ -509,7 +509,7 @@ std::optional<PeerMessage> CoreWorld::lie_to_anyone(const Record& record, const 
             return out;
         }
         case 2: {
-            ChannelState state = record.x % 2 == 0 ? victim.tip : victim.agreed.state;
+            ChannelState state = record.x % 2 == 0 ? victim.tip() : victim.agreed.state;
             state.version += record.y % 4;
             const Signature theirs = liars_signature(state_digest(state, victim.id, victim.separator));
             const Signature ours = victim.agreed.signature(victim.me);

@@ -75,6 +75,8 @@ class SimFile final : public daemon::OpenFile {
     }
     std::uint64_t size() override { return m_file->now.size(); }
     void sync() override { check(alive() ? m_disk.sync(*m_file) : EIO, "cannot flush"); }
+    void sync_data() override { sync(); }
+    void forget() override {}
     bool lock() override {
         if (m_file->whole != nullptr && m_file->whole != this) return false;
         m_file->whole = this;

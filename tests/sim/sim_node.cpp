@@ -38,6 +38,9 @@ struct SimNode::Process {
 SimNode::SimNode(Surroundings world, SimNodeConfig config, Random random)
     : Machine(world, config.name, config.index, config.datadir, random), m_config(std::move(config)) {
     m_config.options.datadir = datadir();
+    // So small that it fills up, grows and is too small within one world.
+    m_config.options.journal_bytes = 16 << 10;
+    m_config.options.max_journal_bytes = 64 << 10;
     std::ofstream(datadir() / "wallet.seed") << "stands for a seed file\n";
 }
 

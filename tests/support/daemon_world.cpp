@@ -314,6 +314,7 @@ void Daemon::configure(const std::string& key, const std::string& value) {
 
 void Daemon::start(const ChildOptions& child) {
     const auto url = m_datadir / "rpc.url";
+    const auto began = std::chrono::steady_clock::now();
     std::filesystem::remove(url);
     m_ended.reset();
     m_process = std::make_unique<ChildProcess>(
@@ -330,6 +331,7 @@ void Daemon::start(const ChildOptions& child) {
     until(m_name + " is synced", [&] {
         running();
         const Json info = call("node_info");
+        if (m_answered < began) m_answered = std::chrono::steady_clock::now();
         m_uri = info.at("uri");
         return m_uri.find('@') != std::string::npos && info.at("chains").at(0).at("synced").get<bool>();
     });

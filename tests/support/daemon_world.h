@@ -127,6 +127,8 @@ class Daemon {
 
     /// Returns when it is synced; throws where it ends before.
     void start(const ChildOptions& child = {});
+    /// When the newest start() had its first answer, which may be long before all of the node's channels were there.
+    [[nodiscard]] std::chrono::steady_clock::time_point answered() const { return m_answered; }
     /// The exit code where it has ended by itself.
     [[nodiscard]] std::optional<int> ended();
     void kill() { m_process->kill(); }
@@ -173,6 +175,7 @@ class Daemon {
     std::optional<int> m_ended;
     std::string m_uri, m_phrase;
     bool m_lost = false;
+    std::chrono::steady_clock::time_point m_answered{};
     channel::Address m_account;
 };
 

@@ -88,6 +88,11 @@ struct PayRun {
     std::size_t failed = 0;
     std::string rule = "none";
 
+    /// No two are alike, in this life or, by the clock, in another: a payment takes less than a millisecond.
+    static std::string reference(const Node& node) {
+        static std::uint64_t number = 0;
+        return fmt::format("p{}-{}", node.now_ms(), ++number);
+    }
     static void pump(const std::shared_ptr<PayRun>& run) {
         const Channel* c = the_channel(run->node);
         while (run->to_start > 0 && run->waiting < 64) {
@@ -95,7 +100,7 @@ struct PayRun {
             ++run->waiting;
             const Int128 sign = sign_of(c->me);
             const PayOp op{0, Amount::from_raw(sign * run->amount.raw()), {}};
-            run->node.submit_op(c->id, op, fmt::format("p{}-{}", run->node.now_ms(), run->to_start),
+            run->node.submit_op(c->id, op, reference(run->node),
                                 [run](const Result<OpDone>& result) {
                                     --run->waiting;
                                     if (result)

@@ -159,7 +159,9 @@ PeerMessage TestTowerClient::read(int timeout_ms) {
     return out;
 }
 
-TowerStore appointment_of(const DaemonWorld& world, const Daemon& node, const ChannelId& id, const NodeId& tower) {
+TowerStore appointment_of(const DaemonWorld& world, Daemon& node, const ChannelId& id, const NodeId& tower) {
+    // Who reads its history has its journal brought into the database.
+    (void)node.call("channel_history", {{"channelId", to_hex(id)}, {"limit", 1}});
     const auto db = daemon::Database::open_reader(node.datadir() / "node.sqlite");
     for (const daemon::ChannelRow& row : daemon::all_channels(*db)) {
         if (row.id != id) continue;

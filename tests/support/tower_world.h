@@ -77,7 +77,7 @@ class TestTowerClient {
 };
 
 /// What that node would hand to this tower for its channel now, read from the node's own database.
-[[nodiscard]] channel::TowerStore appointment_of(const DaemonWorld& world, const Daemon& node,
+[[nodiscard]] channel::TowerStore appointment_of(const DaemonWorld& world, Daemon& node,
                                                  const channel::ChannelId& id, const channel::NodeId& tower);
 
 }  // namespace hedgerow::test

@@ -104,8 +104,12 @@ WalletExpected<ExtendedKey> ExtendedKey::child(std::uint32_t number) const {
     return ExtendedKey(std::move(key).value(), SecretBytes::copy_of(both.reveal().subspan(32)));
 }
 
+ExtendedKey ExtendedKey::clone() const {
+    return {m_key.clone(), m_chain_code.clone()};
+}
+
 WalletExpected<ExtendedKey> ExtendedKey::derive(const DerivationPath& path) const {
-    ExtendedKey node(m_key.clone(), m_chain_code.clone());
+    ExtendedKey node = clone();
     for (const std::uint32_t number : path) {
         auto next = node.child(number);
         if (!next) return next;

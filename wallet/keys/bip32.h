@@ -28,6 +28,7 @@ class ExtendedKey {
     [[nodiscard]] WalletExpected<ExtendedKey> child(std::uint32_t number) const;
     [[nodiscard]] WalletExpected<ExtendedKey> derive(const DerivationPath& path) const;
 
+    [[nodiscard]] ExtendedKey clone() const;
     [[nodiscard]] const PrivateKey& key() const { return m_key; }
     [[nodiscard]] const SecretBytes& chain_code() const { return m_chain_code; }
 

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "wallet/keys/bip32.h"
-
 namespace hedgerow::wallet {
 
 namespace {
@@ -13,24 +11,35 @@ namespace {
 constexpr std::size_t kNewEntropy = 32;
 constexpr std::uint32_t kEther = 60;  // SLIP-44
 
-WalletExpected<PrivateKey> derive_key(channel::ByteView seed, std::uint32_t account, std::uint32_t index) {
-    if (index >= kHardened) return channel::Unexpected{WalletFault::key_index_out_of_range};
+/// m/44'/60'/account'/0
+WalletExpected<ExtendedKey> account_node(channel::ByteView seed, std::uint32_t account) {
     const auto master = ExtendedKey::master(seed);
     if (!master) return channel::Unexpected{master.error()};
-    const auto node = master->derive({44 | kHardened, kEther | kHardened, account | kHardened, 0, index});
+    return master->derive({44 | kHardened, kEther | kHardened, account | kHardened, 0});
+}
+
+WalletExpected<PrivateKey> key_of(const ExtendedKey& account, std::uint32_t index) {
+    if (index >= kHardened) return channel::Unexpected{WalletFault::key_index_out_of_range};
+    const auto node = account.child(index);
     if (!node) return channel::Unexpected{node.error()};
     return node->key().clone();
 }
 
 }  // namespace
 
-MasterSeed::MasterSeed(SecretBytes entropy, SecretBytes passphrase, SecretBytes seed)
-    : m_entropy(std::move(entropy)), m_passphrase(std::move(passphrase)), m_seed(std::move(seed)) {}
+MasterSeed::MasterSeed(SecretBytes entropy, SecretBytes passphrase, SecretBytes seed, ExtendedKey signers)
+    : m_entropy(std::move(entropy)),
+      m_passphrase(std::move(passphrase)),
+      m_seed(std::move(seed)),
+      m_signers(std::move(signers)) {}
 
 WalletExpected<MasterSeed> MasterSeed::make(SecretBytes entropy, std::string_view passphrase) {
     auto seed = seed_from_entropy(entropy.reveal(), passphrase);
     if (!seed) return channel::Unexpected{seed.error()};
-    return MasterSeed(std::move(entropy), SecretBytes::copy_of(channel::as_bytes(passphrase)), std::move(seed).value());
+    auto signers = account_node(seed->reveal(), 1);
+    if (!signers) return channel::Unexpected{signers.error()};
+    return MasterSeed(std::move(entropy), SecretBytes::copy_of(channel::as_bytes(passphrase)), std::move(seed).value(),
+                      std::move(signers).value());
 }
 
 MasterSeed MasterSeed::generate() {
@@ -67,11 +76,13 @@ SecretBytes MasterSeed::mnemonic() const {
 }
 
 WalletExpected<PrivateKey> MasterSeed::owner_key(std::uint32_t index) const {
-    return derive_key(m_seed.reveal(), 0, index);
+    const auto account = account_node(m_seed.reveal(), 0);
+    if (!account) return channel::Unexpected{account.error()};
+    return key_of(*account, index);
 }
 
 WalletExpected<PrivateKey> MasterSeed::signer_key(std::uint32_t index) const {
-    return derive_key(m_seed.reveal(), 1, index);
+    return key_of(m_signers, index);
 }
 
 NodeIdentity MasterSeed::node_identity() const {
@@ -105,7 +116,7 @@ SecretBytes MasterSeed::derive_secret(std::string_view domain, std::uint64_t ind
 }
 
 MasterSeed MasterSeed::clone() const {
-    return MasterSeed(m_entropy.clone(), m_passphrase.clone(), m_seed.clone());
+    return MasterSeed(m_entropy.clone(), m_passphrase.clone(), m_seed.clone(), m_signers.clone());
 }
 
 }  // namespace hedgerow::wallet

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "wallet/keys/bip32.h"
 #include "wallet/keys/bip39.h"
 #include "wallet/keys/node_identity.h"
 #include "wallet/keys/private_key.h"
@@ -15,7 +16,7 @@ class MasterSeed {
   public:
     /// A new wallet of 24 words (32 bytes of entropy).
     [[nodiscard]] static MasterSeed generate();
-    /// The faults of entropy_from_mnemonic and seed_from_entropy.
+    /// The faults of entropy_from_mnemonic and seed_from_entropy, and path_key_invalid (2^-127).
     [[nodiscard]] static WalletExpected<MasterSeed> from_mnemonic(std::string_view phrase,
                                                                   std::string_view passphrase = {});
 
@@ -41,13 +42,14 @@ class MasterSeed {
     [[nodiscard]] MasterSeed clone() const;
 
   private:
-    MasterSeed(SecretBytes entropy, SecretBytes passphrase, SecretBytes seed);
+    MasterSeed(SecretBytes entropy, SecretBytes passphrase, SecretBytes seed, ExtendedKey signers);
     [[nodiscard]] static WalletExpected<MasterSeed> make(SecretBytes entropy, std::string_view passphrase);
     [[nodiscard]] SecretBytes derive_secret(std::string_view domain, std::uint64_t index) const;
 
     SecretBytes m_entropy;
     SecretBytes m_passphrase;
     SecretBytes m_seed;
+    ExtendedKey m_signers;  ///< m/44'/60'/1'/0: a node with many channels derives as many keys from it at start
 };
 
 }  // namespace hedgerow::wallet

@@ -162,7 +162,7 @@ TEST_CASE("a full file system: the same") {
     REQUIRE(bench.bob.stop() == 0);
     const fs::path kept = bench.world.directory / "kept";
     fs::copy(bench.bob.datadir(), kept, fs::copy_options::recursive);
-    if (::mount("tmpfs", bench.bob.datadir().c_str(), "tmpfs", 0, "size=1m,mode=0700") != 0) {
+    if (::mount("tmpfs", bench.bob.datadir().c_str(), "tmpfs", 0, "size=4m,mode=0700") != 0) {
         MESSAGE("skipped: no tmpfs may be mounted here: ", std::strerror(errno));
         return;
     }
@@ -245,6 +245,26 @@ TEST_CASE("damage is named, whether it breaks the file's structure or one row's 
     bench.comes_back();
 }
 
+TEST_CASE("a journal that is gone, or cut off, is noticed: what was told to be durable is in it") {
+    auto anvil = Anvil::start();
+    if (!anvil) return;
+    Bench bench(std::move(*anvil));
+    const std::vector<std::string> segments = {"node.journal.0", "node.journal.1"};
+    for (int i = 0; i < 20; ++i) bench.bob.pay(bench.id, "0.01");
+    bench.bob.kill();
+    std::vector<std::string> whole;
+    for (const std::string& name : segments) whole.push_back(content(bench.file(name)));
+    SUBCASE("gone") {
+        for (const std::string& name : segments) fs::remove(bench.file(name));
+    }
+    SUBCASE("full of nothing") {
+        for (std::size_t i = 0; i < segments.size(); ++i) overwrite(bench.file(segments[i]), 0, std::string(whole[i].size(), '\0'));
+    }
+    bench.does_not_start("store_stale_copy");
+    for (std::size_t i = 0; i < segments.size(); ++i) std::ofstream(bench.file(segments[i]), std::ios::binary) << whole[i];
+    bench.comes_back();
+}
+
 TEST_CASE("two daemons on one database: the second does not start, the first goes on") {
     auto anvil = Anvil::start();
     if (!anvil) return;
@@ -279,7 +299,7 @@ struct Older {
   private:
     [[nodiscard]] std::vector<std::string> names() const {
         if (!m_side) return {"node.sqlite"};
-        return {"node.sqlite", "node.sqlite.generation"};
+        return {"node.sqlite", "node.sqlite.generation", "node.journal.0", "node.journal.1", "node.journal.generation"};
     }
     [[nodiscard]] fs::path kept(const std::string& name) const { return m_bench.world.directory / ("kept-" + name); }
     Bench& m_bench;

@@ -66,7 +66,7 @@ TEST_CASE("attack: a withdrawal right is not replaced by a shorter one because i
 TEST_CASE("attack: numbers at the ends of 128 bits are refused by name in every op") {
     Pair pair;
     REQUIRE(pair.attempt(Party::A, perp(0.1, 50'000)) == Rule::none);
-    for (Side* side : {&pair.a, &pair.b}) side->channel.tip.risk.max_in_doubt = Usd16::from_raw(1);
+    for (Side* side : {&pair.a, &pair.b}) side->channel.agreed.state.risk.max_in_doubt = Usd16::from_raw(1);
     pair.b.linked_out = false;
     for (const Int128 raw : {kLeast, kLeast + 1, kMost}) {
         const Amount amount = Amount::from_raw(raw);

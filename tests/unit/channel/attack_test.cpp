@@ -62,7 +62,7 @@ TEST_CASE("attack: a follower that refuses a full window and then says nothing d
             pair.run(pair.a, Flush{});
         }
         pair.a.outbox.clear();
-        for (const PendingUpdate& p : std::deque<PendingUpdate>(pair.a.channel.pending)) {
+        for (const PendingUpdate& p : Queue<PendingUpdate>(pair.a.channel.pending)) {
             if (p.is_void) continue;
             pair.run(pair.a, FromPeer{Reject{pair.a.channel.id, p.update.version, 0, Rule::none}, {}});
         }

@@ -23,6 +23,31 @@ TEST_CASE("amount: decimal text is exact in both directions") {
     }
 }
 
+TEST_CASE("amounts: written digit by digit, and read again, at every size and precision") {
+    const auto naive = [](Int128 value, int decimals) {
+        std::string digits;
+        for (Uint128 rest = value < 0 ? -static_cast<Uint128>(value) : static_cast<Uint128>(value); rest != 0; rest /= 10)
+            digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
+        while (digits.size() <= static_cast<std::size_t>(decimals)) digits.insert(digits.begin(), '0');
+        digits.insert(digits.size() - static_cast<std::size_t>(decimals), ".");
+        while (digits.back() == '0') digits.pop_back();
+        if (digits.back() == '.') digits.pop_back();
+        return (value < 0 ? "-" : "") + digits;
+    };
+    for (int bits = 0; bits < 127; ++bits) {
+        for (const int decimals : {0, 1, 6, 8, 18}) {
+            for (Int128 value : {Int128{1} << bits, (Int128{1} << bits) - 1, static_cast<Int128>(pow10(bits % 38)), -(Int128{1} << bits)}) {
+                const std::string text = format_decimal(value, decimals);
+                CHECK(text == naive(value, decimals));
+                CHECK(*parse_decimal(text, decimals) == value);
+            }
+        }
+    }
+    CHECK(parse_decimal("170141183460469231731687303715884105728", 0).error() == Rule::amount_out_of_range);
+    CHECK(parse_decimal("170141183460469231731687303715884105730", 0).error() == Rule::amount_out_of_range);
+    CHECK(parse_decimal("17014118346046923173168730371588410573", 1).error() == Rule::amount_out_of_range);
+}
+
 TEST_CASE("bytes: hex and ids") {
     CHECK(to_hex(*from_hex("00ffAB")) == "0x00ffab");
     CHECK_FALSE(from_hex("0x0"));
@@ -57,10 +82,19 @@ TEST_CASE("signature: the EIP-2098 example recovers, verifies, and its high-s tw
     another.data[0] ^= 1;
     CHECK_FALSE(verify(another, signature, *key));
     CHECK(compact_from_rsv(rsv_from_compact(signature)) == signature);
+    Signature other_parity = signature;
+    other_parity.data[32] ^= 0x80;
+    CHECK_FALSE(verify(digest, other_parity, *key));
+    for (const Signature& either : {signature, other_parity}) {
+        CHECK(verify_any_parity(digest, either, *key));
+        CHECK_FALSE(verify_any_parity(another, either, *key));
+    }
+    CHECK_FALSE(verify_any_parity(digest, signature, PublicKey{}));
     Signature high = signature;
     std::fill(high.data.begin() + 33, high.data.end(), std::uint8_t{0xff});
     high.data[32] |= 0x7f;
     CHECK_FALSE(verify(digest, high, *key));
+    CHECK_FALSE(verify_any_parity(digest, high, *key));
     CHECK_FALSE(recover(digest, high));
     CHECK_FALSE(recover(digest, Signature{}));
 }

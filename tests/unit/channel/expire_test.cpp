@@ -68,7 +68,6 @@ void add_positions(Expiry& e, Random& random, std::size_t count) {
         p.quantity = Quantity::from_raw(random.next() % 2 == 0 ? size : -size);
         for (Side* side : {&e.pair.a, &e.pair.b}) {
             side->channel.agreed.state.positions.edit().push_back(entry);
-            side->channel.tip = side->channel.agreed.state;
         }
     }
 }

@@ -72,7 +72,7 @@ Secretive secretive(World& w) {
 
 /// A future that expires within seconds is settled where there is one, else traded.
 Op random_expiry(World& w, double price) {
-    const auto& positions = w.honest().channel.tip.positions;
+    const auto& positions = w.honest().channel.tip().positions;
     const auto dated =
         std::find_if(positions.begin(), positions.end(), [](const auto& e) { return e.position.expiry != 0; });
     if (dated != positions.end() && w.roll(4) != 0) {
@@ -97,7 +97,7 @@ Op random_derivative(World& w) {
         }
         case 1:
         case 2: {
-            const PositionEntry* entry = w.honest().channel.tip.find_position(feed("BTC_USD-PERPETUAL"));
+            const PositionEntry* entry = w.honest().channel.tip().find_position(feed("BTC_USD-PERPETUAL"));
             if (entry != nullptr && w.roll(4) != 0) {
                 return LiquidateOp{entry->position.instrument,
                                    coins(entry->position.quantity.sign() > 0 ? -0.001 : 0.001), entry->position.mark};
@@ -177,8 +177,8 @@ PeerMessage lie_update(World& w) {
     const Channel& victim = w.honest().channel;
     Update u;
     u.channel = victim.id;
-    u.base = w.roll(4) == 0 ? near(w, victim.tip.version) : victim.tip.version;
-    u.version = w.roll(4) == 0 ? near(w, victim.tip.version + 1) : victim.tip.version + 1;
+    u.base = w.roll(4) == 0 ? near(w, victim.tip().version) : victim.tip().version;
+    u.version = w.roll(4) == 0 ? near(w, victim.tip().version + 1) : victim.tip().version + 1;
     u.timestamp_ms = w.roll(4) == 0 ? near(w, w.pair.context.now_ms - 30'000 + w.roll(60'000)) : w.pair.context.now_ms;
     std::vector<OpEntry> ops;
     for (unsigned i = w.roll(4); i > 0; --i) {
@@ -379,7 +379,6 @@ void catch_up(World& w) {
     if (w.pair.linked) w.pair.unlink();
     c.highest_signed = std::max({c.highest_signed, truth.highest_signed, truth.agreed.state.version});
     c.agreed = truth.agreed;
-    c.tip = c.agreed.state;
     c.pending.clear();
     c.proposals.clear();
     c.close.reset();

@@ -53,6 +53,15 @@ struct World {
     [[nodiscard]] Margin margin() const { return margin_of(view()); }
 };
 
+void check_same(const Margin& a, const Margin& b) {
+    CHECK(a.equity16 == b.equity16);
+    CHECK(a.collateral16 == b.collateral16);
+    CHECK(a.unrealised16 == b.unrealised16);
+    CHECK(a.initial16 == b.initial16);
+    CHECK(a.maintenance16 == b.maintenance16);
+    CHECK(a.notional16 == b.notional16);
+}
+
 /// The account after `closed` of a position was closed at its price: profit realised in assets[0], penalty paid, both
 /// exact here.
 World after_closing(World world, std::size_t index, Quantity closed) {
@@ -294,4 +303,19 @@ TEST_CASE("margin: total at the limits") {
     CHECK(world.margin().unrealised16.sign() == 1);
     CHECK(liquidation_quantity(world.view(), 0, Quantity::from_raw(1)).sign() >= 0);
     CHECK_FALSE(liquidation_price(world.view(), 1) == std::optional(Price()));
+}
+
+TEST_CASE("margin: one position at another price is the margin of the account with that price") {
+    World world;
+    world.add(Kind::linear, "0.1", "100000", "100100")
+        .add(Kind::call, "-0.2", "3000", "3100", "101000", "100050")
+        .add(Kind::digital_put, "500", "0.4", "0.45", "99000")
+        .add(Kind::linear, "-7", "60000", "59000");
+    for (std::size_t i = 0; i < world.views.size(); ++i) {
+        for (const char* text : {"0", "0.3", "0.99", "2950", "100100", "123456.78901234"}) {
+            World moved = world;
+            moved.views[i].price = usd(text);
+            check_same(with_price(world.margin(), world.view(), i, usd(text)), moved.margin());
+        }
+    }
 }

@@ -54,6 +54,23 @@ TEST_CASE("convert: units to USD rounds toward minus infinity") {
     CHECK(units_to_usd16_floor(Amount::from_raw(-1), usd("1000"), 18) == I256(-10));
 }
 
+TEST_CASE("convert: units to USD is the plain formula for every number of decimals") {
+    std::uint64_t seed = 3;
+    const auto next = [&] { return seed = seed * 6364136223846793005ULL + 1442695040888963407ULL; };
+    for (int i = 0; i < 20'000; ++i) {
+        const int decimals = i % 19;
+        const auto size = static_cast<Int128>((static_cast<Uint128>(next()) << 56 | next() >> 8) >> (next() % 119));
+        const Price at = Price::from_raw(static_cast<Int128>((static_cast<Uint128>(next()) << 32) >> (next() % 96)));
+        const U256 worth = U256(static_cast<Uint128>(at.raw())) * U256(pow10(8)), unit(pow10(decimals));
+        const U256 down = *mul_div_floor(U256(static_cast<Uint128>(size)), worth, unit);
+        const U256 up = *mul_div_ceil(U256(static_cast<Uint128>(size)), worth, unit);
+        CHECK(units_to_usd16_floor(Amount::from_raw(size), at, decimals) == I256(false, down));
+        CHECK(units_to_usd16_floor(Amount::from_raw(-size), at, decimals) == I256(true, up));
+        CHECK(units_to_usd16_toward_zero(I256(size), at, decimals) == I256(false, down));
+        CHECK(units_to_usd16_toward_zero(I256(-size), at, decimals) == I256(true, down));
+    }
+}
+
 TEST_CASE("convert: total at the limits of spec 1.6") {
     const Price top = Price::from_raw((Int128{1} << 96) - 1);
     const Amount most = Amount::from_raw((Int128{1} << 120) - 1);

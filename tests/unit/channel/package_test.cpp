@@ -180,6 +180,10 @@ TEST_CASE("package: signatures") {
     altered.data.timestamp_ms += 1;
     CHECK(verify_package(altered, *public_key) == Rule::bad_signature);
     CHECK(verify_package(altered, oracles).error() == Rule::package_unknown_signer);  // recovers somebody else
+    SignedPackage other_parity = ours;  // the key made it, but nobody who recovers finds that out
+    other_parity.signature.data[32] ^= 0x80;
+    CHECK(verify_package(other_parity, *public_key) == Rule::none);
+    CHECK(verify_package(other_parity, oracles).error() == Rule::package_unknown_signer);
     // No point of the curve has x = r here, so nobody can have signed it.
     SignedPackage nobody = ours;
     std::fill(nobody.signature.data.begin(), nobody.signature.data.begin() + 32, std::uint8_t{0});

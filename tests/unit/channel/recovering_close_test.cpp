@@ -14,7 +14,6 @@ void lose_data(Side& side) {
     side.channel.lost_data = true;
     side.channel.status = Status::recovering;
     side.channel.pending.clear();
-    side.channel.tip = side.channel.agreed.state;
     side.channel.highest_signed = side.channel.agreed.state.version;
     side.signed_digests.clear();
 }

@@ -49,12 +49,39 @@ std::string call(std::string_view method, std::string_view params) {
            ",\"id\":1}";
 }
 
+std::string batch_of(int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i)
+        out += std::string(i ? "," : "[") + R"({"jsonrpc":"2.0","method":"node_info","id":)" + std::to_string(i) + "}";
+    return out + "]";
+}
+
 }  // namespace
 
 TEST_CASE("dispatcher: every method of the table needs a handler") {
     Dispatcher empty;
     CHECK(empty.unbound().size() == method_table().size() - 1);
     CHECK(Fixture().dispatcher.unbound().empty());
+}
+
+TEST_CASE("dispatcher: a node that takes up its channels answers about itself, and refuses the rest by name") {
+    bool starting = true;
+    DispatcherOptions options;
+    options.starting = [&] { return starting; };
+    Fixture f(std::move(options));
+    for (const MethodSpec& method : method_table()) {
+        const bool early = method.name.starts_with("node_") || method.name == "rpc_discover";
+        CHECK_MESSAGE(method.while_starting == early, method.name);
+    }
+    CHECK(f.ask(call("node_info", "{}")).contains("result"));
+    CHECK(f.calls == 1);
+    const Json refused = f.ask(call("channel_list", "{}"))["error"]["data"];
+    CHECK(refused["name"] == "node_starting");
+    CHECK(refused["retryable"] == true);
+    CHECK(refused["outcome"] == "not_done");
+    CHECK(f.calls == 1);
+    starting = false;
+    CHECK(f.ask(call("channel_list", "{}")).contains("result"));
 }
 
 TEST_CASE("dispatcher: calls by position and by name (jsonrpc.org examples)") {
@@ -148,16 +175,9 @@ TEST_CASE("dispatcher: a mixed batch (jsonrpc.org example) answers what asks for
 
 TEST_CASE("dispatcher: a batch at its bound and above it") {
     Fixture f;
-    const auto batch = [](int count) {
-        std::string out = "[";
-        for (int i = 0; i < count; ++i)
-            out +=
-                std::string(i ? "," : "") + R"({"jsonrpc":"2.0","method":"node_info","id":)" + std::to_string(i) + "}";
-        return out + "]";
-    };
-    CHECK(f.ask(batch(1000)).size() == 1000);
+    CHECK(f.ask(batch_of(1000)).size() == 1000);
     f.calls = 0;
-    CHECK(f.name(batch(1001)) == "batch_too_large");
+    CHECK(f.name(batch_of(1001)) == "batch_too_large");
     CHECK(f.calls == 0);
 }
 
@@ -308,6 +328,115 @@ TEST_CASE("dispatcher: handlers run where the daemon says; a full queue is named
     CHECK(Json::parse(second)["error"]["data"]["name"] == "node_busy");
     queue[0]();
     CHECK(Json::parse(first).contains("result"));
+}
+
+namespace {
+
+/// Tasks that wait; beyond `room` none is taken.
+struct Queue {
+    std::vector<std::function<void()>> tasks;
+    std::size_t taken = 0;
+    std::size_t room = SIZE_MAX;
+    DispatcherOptions options() {
+        DispatcherOptions out;
+        out.run = [this](std::function<void()> task) {
+            if (tasks.size() >= room) return false;
+            ++taken;
+            tasks.push_back(std::move(task));
+            return true;
+        };
+        return out;
+    }
+    void run_next() {
+        const auto task = std::move(tasks.front());
+        tasks.erase(tasks.begin());
+        task();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("dispatcher: a batch is one task, and a long one is several, one after the other") {
+    Queue queue;
+    Fixture f(queue.options());
+    std::string answer;
+    const auto ask = [&](int calls) {
+        answer.clear();
+        f.calls = 0;
+        queue.taken = 0;
+        f.dispatcher.handle(batch_of(calls), kAllScopes, [&](std::string text) { answer = std::move(text); });
+    };
+    ask(100);
+    CHECK(queue.tasks.size() == 1);
+    CHECK(f.calls == 0);
+    queue.run_next();
+    CHECK(f.calls == 100);
+    CHECK(queue.taken == 1);
+    CHECK(Json::parse(answer).size() == 100);
+
+    ask(2 * static_cast<int>(kCallsPerTask) + 1);
+    for (const std::size_t done : {kCallsPerTask, 2 * kCallsPerTask, 2 * kCallsPerTask + 1}) {
+        CHECK(answer.empty());
+        REQUIRE(queue.tasks.size() == 1);
+        queue.run_next();
+        CHECK(static_cast<std::size_t>(f.calls) == done);
+    }
+    CHECK(queue.tasks.empty());
+    const Json all = Json::parse(answer);
+    REQUIRE(all.size() == 2 * kCallsPerTask + 1);
+    for (std::size_t i = 0; i < all.size(); ++i) REQUIRE(all[i]["id"] == i);
+}
+
+TEST_CASE("dispatcher: what a full queue leaves over of a batch is busy, and what was called is answered as it is") {
+    Queue queue;
+    Fixture f(queue.options());
+    std::string answer;
+    f.dispatcher.handle(batch_of(static_cast<int>(kCallsPerTask) + 2), kAllScopes,
+                        [&](std::string text) { answer = std::move(text); });
+    queue.room = 0;
+    queue.run_next();
+    const Json all = Json::parse(answer);
+    REQUIRE(all.size() == kCallsPerTask + 2);
+    for (std::size_t i = 0; i < kCallsPerTask; ++i) REQUIRE(all[i].contains("result"));
+    CHECK(all[kCallsPerTask]["error"]["data"]["name"] == "node_busy");
+    CHECK(all[kCallsPerTask + 1]["error"]["data"]["name"] == "node_busy");
+    CHECK(all[kCallsPerTask + 1]["id"] == kCallsPerTask + 1);
+}
+
+TEST_CASE("dispatcher: a task that is dropped is answered, for nobody knows what becomes of it") {
+    Queue queue;
+    Fixture f(queue.options());
+    std::string answer;
+    f.dispatcher.handle(batch_of(2), kAllScopes, [&](std::string text) { answer = std::move(text); });
+    queue.tasks.clear();
+    const Json all = Json::parse(answer);
+    REQUIRE(all.size() == 2);
+    CHECK(all[1]["error"]["code"] == kInternalError);
+    CHECK(all[1]["error"]["data"]["outcome"] == "unknown");
+    CHECK(f.calls == 0);
+}
+
+TEST_CASE("dispatcher: a result may be written as text, and is checked where results are") {
+    for (const bool checked : {false, true}) {
+        DispatcherOptions options;
+        options.check_results = checked;
+        Dispatcher dispatcher(options);
+        std::string text;
+        dispatcher.bind("wallet_send", [&](const Json&, const Reply& reply) { reply.result_text(text); });
+        const auto ask = [&](std::string_view id) {
+            std::string out;
+            dispatcher.handle(
+                R"({"jsonrpc":"2.0","method":"wallet_send","params":["0x0000000000000000000000000000000000000001","ETH","1"])" +
+                    std::string(id) + "}",
+                kAllScopes, [&](std::string answer) { out = std::move(answer); });
+            return out;
+        };
+        text = "{\"txHash\":\"" + kChannel + "\"}";
+        CHECK(ask(",\"id\":7") == "{\"jsonrpc\":\"2.0\",\"result\":" + text + ",\"id\":7}");
+        CHECK(ask("").empty());
+        text = "{\"txHash\":\"nonsense\"}";
+        CHECK((Json::parse(ask(",\"id\":7")).contains("error")) == checked);
+    }
 }
 
 TEST_CASE("dispatcher: results are checked against their schema where asked to") {

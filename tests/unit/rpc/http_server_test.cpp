@@ -49,6 +49,32 @@ TEST_CASE("http server: answers, keeps alive, and keeps the order of pipelined r
     CHECK(answers.find("<timeout>") == std::string::npos);
 }
 
+TEST_CASE("http server: requests that come in any pieces, and answers larger than a socket takes at once") {
+    HttpServer server({}, echo);
+    const std::string body(20'000, 'b');
+    const std::string request = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + body;
+    for (const std::size_t cut :
+         {1UL, 30UL, request.size() - body.size(), request.size() - body.size() + 1, 4'096UL, request.size() - 1}) {
+        const RawConnection connection(server.port());
+        connection.send(request.substr(0, cut));
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        connection.send(request.substr(cut) + kGetAndClose);
+        const std::string answers = connection.read_until_closed();
+        CHECK(answers.find("POST /p  " + body) != std::string::npos);
+        CHECK(answers.find("GET /z") != std::string::npos);
+    }
+
+    HttpServer large({}, [](HttpRequest, const HttpResponder& responder) {
+        responder.send(text_response(200, std::string(20 << 20, 'a')));
+    });
+    const RawConnection connection(large.port());
+    connection.send(std::string(kGet) + kGetAndClose);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // more than fits is written by then
+    const std::string answers = connection.read_until_closed();
+    CHECK(answers.size() > 2 * (20 << 20));
+    CHECK(answers.find("<timeout>") == std::string::npos);
+}
+
 TEST_CASE("http server: malformed requests are refused by status and name") {
     HttpServer server({}, echo);
     const auto port = server.port();
@@ -126,6 +152,23 @@ TEST_CASE("http server: an idle connection is closed silently") {
     limits.idle_timeout_ms = 100;
     HttpServer server(with(limits), echo);
     CHECK(exchange(server.port(), "") == "");
+}
+
+TEST_CASE("http server: silence is counted from the last request, not from the first") {
+    HttpLimits limits;
+    limits.idle_timeout_ms = 300;
+    HttpServer server(with(limits), echo);
+    const RawConnection connection(server.port());
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 5; ++i) {
+        connection.send(kGet);
+        CHECK(status_of(connection.read_until("b=c ")) == 200);
+        std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+    const auto last = std::chrono::steady_clock::now();
+    CHECK(last - start > std::chrono::milliseconds(600));
+    CHECK(connection.read_until_closed().empty());
+    CHECK(std::chrono::steady_clock::now() - last < std::chrono::seconds(2));
 }
 
 TEST_CASE("http server: connections beyond the limit are told so") {

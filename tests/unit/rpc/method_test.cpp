@@ -191,6 +191,14 @@ TEST_CASE("json: strict where the grammar is not enough") {
     CHECK(parse_json("1.0")->is_number_float());
 }
 
+TEST_CASE("json: a string that is written by hand is what the library writes") {
+    for (const std::string text : {"", "USDC", "a\"b", "\\", "\n", "\x01", "\x7f", "\xc3\xa9", "\xff", "~ !"}) {
+        std::string out = "[";
+        append_json_string(out, text);
+        CHECK(out == "[" + json_text(text));
+    }
+}
+
 TEST_CASE("json: amounts are decimal strings") {
     CHECK(*decimal_from_json("1.5", 18) == 1'500'000'000'000'000'000);
     CHECK(decimal_from_json(1.5, 18).error() == Rule::amount_malformed);

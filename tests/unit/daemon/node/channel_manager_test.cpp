@@ -65,14 +65,14 @@ struct Restarted {
         writer = std::make_unique<daemon::Writer>(std::move(db), [](const StoreError&) {});
         reader = Database::open_reader(database.path);
         outbox = std::make_unique<Outbox>(*writer);
-        parts = std::make_unique<NodeParts>(NodeParts{
+        parts = std::unique_ptr<NodeParts>(new NodeParts{
             .options = options, .loop = loop, .outbox = *outbox, .reader = *reader, .separator = channel.separator});
         parts->keys = &keys;
         parts->now_ms = parts->steady_ms = kNow;
         parts->chain_seen = true;
         manager = std::make_unique<ChannelManager>(*parts, chain);
         parts->channels = manager.get();
-        manager->restore(false);
+        manager->restored(false);
         manager->add(channel, kSigner);
         commit();
     }

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "daemon/node/clock.h"
@@ -27,6 +28,24 @@ TEST_CASE("loop: a full queue refuses, and says so") {
     loop.turn(0);
     CHECK(ran == EventLoop::kMaxTasksPerTurn);  // one turn is bounded too
     CHECK(loop.post([] {}));
+}
+
+TEST_CASE("loop: one wake for many tasks leaves none waiting") {
+    EventLoop loop(wall_clock_ms);
+    std::size_t ran = 0;
+    const auto more = [&] { CHECK(loop.post([&] { ++ran; })); };
+    CHECK(loop.post([&] { ++ran; }));
+    CHECK(loop.post(more));  // the loop was woken for the first
+    for (std::size_t i = 0; i < EventLoop::kMaxTasksPerTurn; ++i) REQUIRE(loop.post([&] { ++ran; }));
+    const auto start = std::chrono::steady_clock::now();
+    while (ran < EventLoop::kMaxTasksPerTurn + 2) loop.turn(10'000);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+    std::thread other(more);
+    loop.turn(10'000);
+    other.join();
+    loop.turn(0);
+    CHECK(ran == EventLoop::kMaxTasksPerTurn + 3);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
 }
 
 TEST_CASE("loop: after stop nothing more is taken up") {

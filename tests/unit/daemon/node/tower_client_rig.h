@@ -123,8 +123,7 @@ struct Rig final : TowerClient::Host {
         writer = std::make_unique<daemon::Writer>(std::make_unique<Database>(database), [](const StoreError&) {});
         reader = Database::open_reader(database.path);
         outbox = std::make_unique<Outbox>(*writer);
-        parts = std::make_unique<NodeParts>(
-            NodeParts{.options = options, .loop = loop, .outbox = *outbox, .reader = *reader, .separator = {}});
+        parts = std::unique_ptr<NodeParts>(new NodeParts{.options = options, .loop = loop, .outbox = *outbox, .reader = *reader, .separator = {}});
         parts->now_ms = parts->steady_ms = g_now;
         client = std::make_unique<TowerClient>(*parts, *this, me());
         client->restore({}, 0);

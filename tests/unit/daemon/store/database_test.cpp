@@ -292,6 +292,8 @@ class FlushCounter final : public FileSystem {
             ++m_counter.flushes;
             m_file->sync();
         }
+        void sync_data() override { sync(); }
+        void forget() override {}
         bool lock() override { return m_file->lock(); }
 
       private:

@@ -95,7 +95,7 @@ TEST_CASE("writer: an idle one commits at once on the caller's thread; one that 
     const TempDir dir;
     std::vector<std::string> fatal;
     Writer writer(open_in(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); });
-    Writer::Job first = insert_job(1);
+    Writer::Work first{{}, insert_job(1)};
     REQUIRE(writer.commit_now(first));
     const auto reader = Database::open_reader(dir.path() / "node.db");
     CHECK(stored_items(*reader) == std::set<std::int64_t>{1});
@@ -104,7 +104,7 @@ TEST_CASE("writer: an idle one commits at once on the caller's thread; one that 
     // What was committed and not drained yet comes first.
     REQUIRE(writer.submit(insert_job(2), [] {}));
     REQUIRE(writer.flush());
-    Writer::Job second = insert_job(3);
+    Writer::Work second{{}, insert_job(3)};
     CHECK_FALSE(writer.commit_now(second));
     drain_all(writer, 1);
     CHECK(writer.commit_now(second));
@@ -112,7 +112,7 @@ TEST_CASE("writer: an idle one commits at once on the caller's thread; one that 
     drain_all(writer, 1);
     CHECK(stored_items(*reader) == std::set<std::int64_t>{1, 2, 3, 4});
     CHECK(writer.metrics().jobs == 4);
-    Writer::Job again = insert_job(4);
+    Writer::Work again{{}, insert_job(4)};
     CHECK(writer.commit_now(again));
     CHECK(writer.failed());
     CHECK(fatal.size() == 1);

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "channel/machine/channel.h"
+
+namespace hedgerow::channel {
+
+/// The head whose body this is, with the check bytes that restore_channel asks for: what encode_head does last. For
+/// bytes that are no head, those that format 1 would have.
+[[nodiscard]] Bytes seal_head(ByteView body);
+
+}  // namespace hedgerow::channel

@@ -1,0 +1,237 @@
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "daemon/store/failpoint.h"
+#include "daemon/store/rows.h"
+#include "daemon/store/schema.h"
+#include "daemon/store/writer.h"
+#include "tests/unit/daemon/store/temp_dir.h"
+
+using namespace hedgerow::daemon;
+using hedgerow::channel::Bytes;
+using hedgerow::channel::ChannelId;
+using hedgerow::channel::Rule;
+
+namespace {
+
+std::unique_ptr<Database> open_in(const TempDir& dir) {
+    DatabaseOptions options;
+    options.path = dir.path() / "node.sqlite";
+    options.migrations = node_schema();
+    return std::make_unique<Database>(options);
+}
+
+WriterOptions journalled(const TempDir& dir, std::uint64_t checkpoint_ms = 1'000'000, std::size_t bytes = 1 << 20) {
+    WriterOptions options;
+    options.journal.emplace();
+    options.journal->path = dir.path() / "node.journal";
+    options.journal->segment_bytes = bytes;
+    options.journal->max_segment_bytes = bytes;
+    options.checkpoint_ms = checkpoint_ms;
+    return options;
+}
+
+ChannelId channel_number(std::uint8_t number) {
+    ChannelId out;
+    out.data[0] = number;
+    return out;
+}
+
+/// The signing record of channel `channel` is `value`.
+Writer::Work record(std::uint8_t channel, std::uint64_t value, std::size_t size = 8) {
+    Rows rows;
+    Bytes bytes(size, 0);
+    for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    rows.put_signing_record(channel_number(channel), bytes);
+    return {rows.take(), nullptr};
+}
+
+std::uint64_t value_of(Database& database, std::uint8_t channel) {
+    auto row = database.query("SELECT record FROM signing_records WHERE channel = ?", channel_number(channel));
+    if (!row.step()) return 0;
+    const Bytes bytes = row.blob(0);
+    std::uint64_t out = 0;
+    for (std::size_t i = 0; i < 8; ++i) out |= std::uint64_t{bytes[i]} << (8 * i);
+    return out;
+}
+
+void commit(Writer& writer, Writer::Work work) {
+    REQUIRE(writer.submit(std::move(work), [] {}));
+    REQUIRE(writer.flush());
+}
+
+}  // namespace
+
+TEST_CASE("writer with a journal: rows are durable there, and in the database at a checkpoint") {
+    const TempDir dir;
+    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    commit(writer, record(1, 5));
+    Writer::Work more = record(1, 6);
+    writer.drain();
+    REQUIRE(writer.commit_now(more));
+    CHECK(value_of(*reader, 1) == 0);
+    CHECK(writer.metrics().journalled == 2);
+    CHECK(writer.metrics().checkpoints == 0);
+    REQUIRE(writer.checkpoint());
+    CHECK(value_of(*reader, 1) == 6);
+    CHECK(writer.metrics().checkpoints == 1);
+    REQUIRE(writer.checkpoint());  // nothing to do
+    CHECK(writer.metrics().checkpoints == 1);
+}
+
+TEST_CASE("writer with a journal: a job takes everything before it along, in one transaction, and comes after its own rows") {
+    const TempDir dir;
+    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    commit(writer, record(1, 5));
+    Writer::Work both = record(2, 7);
+    std::uint64_t one = 0, two = 0;
+    both.job = [&](Database& database) {
+        one = value_of(database, 1);
+        two = value_of(database, 2);
+        put_meta(database, "k", Bytes{1});
+    };
+    commit(writer, std::move(both));
+    CHECK(one == 5);
+    CHECK(two == 7);
+    CHECK(value_of(*reader, 1) == 5);
+    CHECK(value_of(*reader, 2) == 7);
+    CHECK(get_meta(*reader, "k") == Bytes{1});
+    commit(writer, record(1, 6));  // and on in the journal
+    CHECK(value_of(*reader, 1) == 5);
+}
+
+TEST_CASE("writer with a journal: it brings the database up to date by itself, by time and by size") {
+    const TempDir dir;
+    bool by_size = false;
+    SUBCASE("time") { by_size = false; }
+    SUBCASE("size") { by_size = true; }
+    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); },
+                  by_size ? journalled(dir, 1'000'000, 4'096) : journalled(dir, 20));
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    for (std::uint64_t i = 1; i <= 100; ++i) commit(writer, record(1, i));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const std::uint64_t wanted = by_size ? 50 : 100;
+    while (value_of(*reader, 1) < wanted && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(value_of(*reader, 1) >= wanted);
+}
+
+TEST_CASE("writer with a journal: what does not fit goes to the database at once") {
+    const TempDir dir;
+    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir, 1'000'000, 4'096));
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    commit(writer, record(1, 5));
+    commit(writer, record(2, 6, 5'000));
+    CHECK(value_of(*reader, 1) == 5);
+    CHECK(value_of(*reader, 2) == 6);
+}
+
+TEST_CASE("writer with a journal: ended in good order everything is in the database; the next one begins with nothing") {
+    const TempDir dir;
+    {
+        Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+        commit(writer, record(1, 5));
+    }
+    Database database({.path = dir.path() / "node.sqlite", .migrations = node_schema()});
+    CHECK(value_of(database, 1) == 5);
+    CHECK(database.journal_applied() == 1);
+}
+
+TEST_CASE("writer with a journal: rows that do not decode stop it") {
+    const TempDir dir;
+    std::vector<std::string> fatal;
+    Writer writer(open_in(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); }, journalled(dir));
+    REQUIRE(writer.submit(Writer::Work{Bytes{0x77}, nullptr}, [] {}));
+    CHECK(writer.flush());
+    CHECK_FALSE(writer.checkpoint());
+    CHECK(writer.failed());
+    REQUIRE(fatal.size() == 1);
+    CHECK(fatal[0].find("store_corrupt") != std::string::npos);
+    CHECK(writer.submit(record(1, 1), [] {}).error() == Rule::store_failed);
+}
+
+namespace {
+
+constexpr std::uint64_t kLastJob = 5'000;  ///< then rows alone: only checkpoints bring them into the database
+
+/// Child: reports each durable value through the pipe, until the process dies.
+[[noreturn]] void run_child(const TempDir& dir, int pipe_fd, const char* failpoints) {
+    if (failpoints != nullptr && !arm_failpoints(failpoints)) _exit(3);
+    Writer writer(open_in(dir), [](const StoreError&) { _exit(4); }, journalled(dir, 5, 4'096));
+    for (std::uint64_t value = 1; value < 1'000'000; ++value) {
+        Writer::Work work = record(static_cast<std::uint8_t>(value % 3), value);
+        if (value % 500 == 0 && value <= kLastJob) work.job = [value](Database& db) { put_meta(db, "job", hedgerow::channel::wire_encode(value)); };
+        const auto report = [pipe_fd, value] {
+            if (write(pipe_fd, &value, sizeof value) != sizeof value) _exit(5);
+        };
+        if (!writer.submit(std::move(work), report)) _exit(6);
+        if (value % 7 == 0) writer.drain();
+    }
+    _exit(7);
+}
+
+/// The newest value reported before the child ended; with kill_after > 0 it is killed once that many were seen.
+std::uint64_t reported_by_child(const TempDir& dir, std::size_t kill_after, const char* failpoints) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        run_child(dir, ends[1], failpoints);
+    }
+    close(ends[1]);
+    std::uint64_t value = 0, newest = 0;
+    for (std::size_t seen = 1; read(ends[0], &value, sizeof value) == sizeof value; ++seen) {
+        newest = value;
+        if (seen == kill_after) kill(child, SIGKILL);
+    }
+    close(ends[0]);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CAPTURE(status);
+    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    return newest;
+}
+
+}  // namespace
+
+TEST_CASE("writer with a journal: killed anywhere, what was reported is there, and nothing newer is without what came before it") {
+    const std::array<const char*, 8> deaths = {nullptr,
+                                               "journal.written:20",
+                                               "journal.flushed:20",
+                                               "journal.checkpoint:2",
+                                               "store.before_commit:3",
+                                               "store.after_commit:3",
+                                               "store.in_transaction:2",
+                                               "store.after_commit_before_generation:3"};
+    for (const char* death : deaths) {
+        CAPTURE(std::string(death == nullptr ? "kill" : death));
+        const TempDir dir;
+        for (int life = 0; life < 3; ++life) {
+            const std::uint64_t newest = reported_by_child(dir, death == nullptr ? 200 : 0, death);
+            Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+            const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+            std::set<std::uint64_t> values;
+            for (std::uint8_t channel = 0; channel < 3; ++channel) values.insert(value_of(*reader, channel));
+            CHECK(*values.rbegin() >= newest);
+            // The three newest, one a channel: every row up to the newest, in order.
+            if (*values.rbegin() >= 3) CHECK(*values.begin() == *values.rbegin() - 2);
+            const auto job = get_meta(*reader, "job");
+            const std::uint64_t job_value = job ? *hedgerow::channel::wire_decode<std::uint64_t>(*job) : 0;
+            CHECK(job_value == std::min(*values.rbegin() / 500 * 500, kLastJob));
+            // The next life begins from 1 again: as if all were new.
+            REQUIRE(writer.submit([](Database& db) { db.run("DELETE FROM signing_records"); db.run("DELETE FROM meta"); }, [] {}));
+            REQUIRE(writer.flush());
+        }
+    }
+}
