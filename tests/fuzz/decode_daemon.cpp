@@ -13,6 +13,8 @@
 #include "daemon/oracle/package_file.h"
 #include "daemon/oracle/replay_series.h"
 #include "daemon/oracle/scenario.h"
+#include "daemon/store/journal.h"
+#include "daemon/store/rows.h"
 #include "daemon/store/schema.h"
 #include "daemon/tower/appointment.h"
 #include "tests/fuzz/arbitrary.h"
@@ -177,6 +179,49 @@ void decode_generation_file(ByteView bytes) {
     } catch (const StoreError& error) {
         ASSERT(error.kind() == StoreErrorKind::stale_copy);
     }
+}
+
+/// A journal of some records with these bytes over a part of it: every record is read as it was written, or what is wrong is named.
+void decode_journal_file(ByteView bytes) {
+    FuzzData data(bytes.data(), bytes.size());
+    JournalOptions options;
+    options.path = TempFile::folder() / "fuzz.journal";
+    options.segment_bytes = options.max_segment_bytes = 8'192;
+    for (const char* suffix : {".0", ".1", ".generation"}) std::filesystem::remove(options.path.string() + suffix);
+    std::vector<Bytes> written;
+    {
+        Journal journal(options, Hash(), 0, 0, false);
+        for (std::size_t i = 1 + data.below(8); i-- > 0;) {
+            Bytes body(1 + data.below(1'500), static_cast<std::uint8_t>(i));
+            written.push_back(body);
+            ASSERT(journal.append(body, 0));
+        }
+    }
+    const std::size_t at = data.below(8'192);
+    const ByteView over = data.rest().first(std::min<std::size_t>(data.rest().size(), 8'192 - at));
+    std::fstream file(options.path.string() + (data.flag() ? ".1" : ".0"), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.write(reinterpret_cast<const char*>(over.data()), static_cast<std::streamsize>(over.size()));
+    file.close();
+    try {
+        Journal journal(options, Hash(), 0, 0, false);
+        ASSERT(journal.take().records == written);
+    } catch (const StoreError& error) {
+        ASSERT(error.kind() == StoreErrorKind::corrupt || error.kind() == StoreErrorKind::stale_copy);
+    }
+}
+
+/// These bytes as rows of a journal: they go into the tables, or are named as what they are.
+void decode_journal_rows(ByteView bytes) {
+    static Database database({.path = TempFile::folder() / "rows.db", .migrations = node_schema(), .check_integrity = false});
+    const Bytes rows(bytes.begin(), bytes.end());
+    database.begin();
+    try {
+        apply_rows(database, {&rows, 1});
+    } catch (const StoreError& error) {
+        ASSERT(error.kind() == StoreErrorKind::corrupt || error.kind() == StoreErrorKind::internal);
+    }
+    database.rollback();
 }
 
 /// An appointment of these bytes is opened as it was sealed, and by nothing else; and these bytes as a blob are refused.

@@ -50,6 +50,8 @@ constexpr Decoder kDecoders[] = {
     {"package_file", decode_package_file},
     {"replay_file", decode_replay_file},
     {"key_file", decode_key_file},
+    {"journal_file", decode_journal_file},
+    {"journal_rows", decode_journal_rows},
 #endif
 };
 

@@ -72,6 +72,8 @@ void decode_invoice(channel::ByteView bytes);
 void decode_backup(channel::ByteView bytes);
 void decode_cursor(channel::ByteView bytes);
 void decode_generation_file(channel::ByteView bytes);
+void decode_journal_file(channel::ByteView bytes);
+void decode_journal_rows(channel::ByteView bytes);
 void decode_appointment(channel::ByteView bytes);
 void decode_scenario(channel::ByteView bytes);
 void decode_package_file(channel::ByteView bytes);
