@@ -44,10 +44,6 @@ StoreErrorKind kind_of(sqlite3* db, int code) {
     }
 }
 
-std::filesystem::path with_suffix(const std::filesystem::path& path, const std::string& suffix) {
-    return path.string() + suffix;
-}
-
 }  // namespace
 
 std::string_view store_error_name(StoreErrorKind kind) {

@@ -141,6 +141,10 @@ void throw_errno(std::string_view what, const std::filesystem::path& path) {
     throw FileError(errno, what, path);
 }
 
+std::filesystem::path with_suffix(const std::filesystem::path& path, std::string_view suffix) {
+    return path.string().append(suffix);
+}
+
 std::string read_small_file(OpenFile& file) {
     std::array<std::uint8_t, 255> buffer{};
     std::size_t size = 0;

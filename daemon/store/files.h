@@ -11,6 +11,9 @@ namespace hedgerow::daemon {
 /// FileError of what errno says, with its text.
 [[noreturn]] void throw_errno(std::string_view what, const std::filesystem::path& path);
 
+/// The name of a file beside that one.
+[[nodiscard]] std::filesystem::path with_suffix(const std::filesystem::path& path, std::string_view suffix);
+
 /// The first 255 bytes, without trailing white space; empty where they cannot be read.
 [[nodiscard]] std::string read_small_file(OpenFile& file);
 

@@ -4,10 +4,10 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "channel/base/assert.h"
 #include "daemon/store/failpoint.h"
+#include "daemon/store/files.h"
 
 namespace hedgerow::daemon {
 
@@ -36,10 +36,6 @@ T get_le(const std::uint8_t* at) {
     T out = 0;
     for (std::size_t i = 0; i < sizeof(T); ++i) out |= static_cast<T>(T{at[i]} << (8 * i));
     return out;
-}
-
-std::filesystem::path with_suffix(const std::filesystem::path& path, std::string_view suffix) {
-    return path.string().append(suffix);
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "daemon/store/schema.h"
 #include "tests/support/store_turns.h"
-#include "tests/unit/daemon/store/temp_dir.h"
+#include "tests/unit/daemon/store/node_database.h"
 
 using namespace hedgerow::daemon;
 
@@ -17,15 +16,12 @@ struct Store {
     std::unique_ptr<Outbox> outbox;
 
     Store() {
-        DatabaseOptions options;
-        options.path = dir.path() / "node.sqlite";
-        options.migrations = node_schema();
         WriterOptions writing;
         writing.journal.emplace();
         writing.journal->path = dir.path() / "node.journal";
         writing.checkpoint_ms = 1'000'000;
-        writer = std::make_unique<Writer>(std::make_unique<Database>(options), [](const StoreError& e) { FAIL(e.what()); }, writing);
-        reader = Database::open_reader(options.path);
+        writer = std::make_unique<Writer>(open_node_database(dir), [](const StoreError& e) { FAIL(e.what()); }, writing);
+        reader = Database::open_reader(dir.path() / "node.sqlite");
         outbox = std::make_unique<Outbox>(*writer);
     }
     void commit() const { hedgerow::testing::commit_all(*outbox, *writer); }

@@ -11,9 +11,8 @@
 
 #include "daemon/store/failpoint.h"
 #include "daemon/store/rows.h"
-#include "daemon/store/schema.h"
 #include "daemon/store/writer.h"
-#include "tests/unit/daemon/store/temp_dir.h"
+#include "tests/unit/daemon/store/node_database.h"
 
 using namespace hedgerow::daemon;
 using hedgerow::channel::Bytes;
@@ -21,13 +20,6 @@ using hedgerow::channel::ChannelId;
 using hedgerow::channel::Rule;
 
 namespace {
-
-std::unique_ptr<Database> open_in(const TempDir& dir) {
-    DatabaseOptions options;
-    options.path = dir.path() / "node.sqlite";
-    options.migrations = node_schema();
-    return std::make_unique<Database>(options);
-}
 
 WriterOptions journalled(const TempDir& dir, std::uint64_t checkpoint_ms = 1'000'000, std::size_t bytes = 1 << 20) {
     WriterOptions options;
@@ -72,7 +64,7 @@ void commit(Writer& writer, Writer::Work work) {
 
 TEST_CASE("writer with a journal: rows are durable there, and in the database at a checkpoint") {
     const TempDir dir;
-    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+    Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
     const auto reader = Database::open_reader(dir.path() / "node.sqlite");
     commit(writer, record(1, 5));
     Writer::Work more = record(1, 6);
@@ -90,7 +82,7 @@ TEST_CASE("writer with a journal: rows are durable there, and in the database at
 
 TEST_CASE("writer with a journal: a job takes everything before it along, in one transaction, and comes after its own rows") {
     const TempDir dir;
-    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+    Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
     const auto reader = Database::open_reader(dir.path() / "node.sqlite");
     commit(writer, record(1, 5));
     Writer::Work both = record(2, 7);
@@ -115,7 +107,7 @@ TEST_CASE("writer with a journal: it brings the database up to date by itself, b
     bool by_size = false;
     SUBCASE("time") { by_size = false; }
     SUBCASE("size") { by_size = true; }
-    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); },
+    Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); },
                   by_size ? journalled(dir, 1'000'000, 4'096) : journalled(dir, 20));
     const auto reader = Database::open_reader(dir.path() / "node.sqlite");
     for (std::uint64_t i = 1; i <= 100; ++i) commit(writer, record(1, i));
@@ -128,7 +120,7 @@ TEST_CASE("writer with a journal: it brings the database up to date by itself, b
 
 TEST_CASE("writer with a journal: what does not fit goes to the database at once") {
     const TempDir dir;
-    Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir, 1'000'000, 4'096));
+    Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir, 1'000'000, 4'096));
     const auto reader = Database::open_reader(dir.path() / "node.sqlite");
     commit(writer, record(1, 5));
     commit(writer, record(2, 6, 5'000));
@@ -139,7 +131,7 @@ TEST_CASE("writer with a journal: what does not fit goes to the database at once
 TEST_CASE("writer with a journal: ended in good order everything is in the database; the next one begins with nothing") {
     const TempDir dir;
     {
-        Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+        Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
         commit(writer, record(1, 5));
     }
     Database database({.path = dir.path() / "node.sqlite", .migrations = node_schema()});
@@ -150,7 +142,7 @@ TEST_CASE("writer with a journal: ended in good order everything is in the datab
 TEST_CASE("writer with a journal: rows that do not decode stop it") {
     const TempDir dir;
     std::vector<std::string> fatal;
-    Writer writer(open_in(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); }, journalled(dir));
+    Writer writer(open_node_database(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); }, journalled(dir));
     REQUIRE(writer.submit(Writer::Work{Bytes{0x77}, nullptr}, [] {}));
     CHECK(writer.flush());
     CHECK_FALSE(writer.checkpoint());
@@ -167,7 +159,7 @@ constexpr std::uint64_t kLastJob = 5'000;  ///< then rows alone: only checkpoint
 /// Child: reports each durable value through the pipe, until the process dies.
 [[noreturn]] void run_child(const TempDir& dir, int pipe_fd, const char* failpoints) {
     if (failpoints != nullptr && !arm_failpoints(failpoints)) _exit(3);
-    Writer writer(open_in(dir), [](const StoreError&) { _exit(4); }, journalled(dir, 5, 4'096));
+    Writer writer(open_node_database(dir), [](const StoreError&) { _exit(4); }, journalled(dir, 5, 4'096));
     for (std::uint64_t value = 1; value < 1'000'000; ++value) {
         Writer::Work work = record(static_cast<std::uint8_t>(value % 3), value);
         if (value % 500 == 0 && value <= kLastJob) work.job = [value](Database& db) { put_meta(db, "job", hedgerow::channel::wire_encode(value)); };
@@ -219,7 +211,7 @@ TEST_CASE("writer with a journal: killed anywhere, what was reported is there, a
         const TempDir dir;
         for (int life = 0; life < 3; ++life) {
             const std::uint64_t newest = reported_by_child(dir, death == nullptr ? 200 : 0, death);
-            Writer writer(open_in(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
+            Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir));
             const auto reader = Database::open_reader(dir.path() / "node.sqlite");
             std::set<std::uint64_t> values;
             for (std::uint8_t channel = 0; channel < 3; ++channel) values.insert(value_of(*reader, channel));

@@ -5,21 +5,13 @@
 #include <map>
 #include <random>
 
-#include "daemon/store/schema.h"
-#include "tests/unit/daemon/store/temp_dir.h"
+#include "tests/unit/daemon/store/node_database.h"
 
 using namespace hedgerow::daemon;
 using hedgerow::channel::Bytes;
 using hedgerow::channel::ChannelId;
 
 namespace {
-
-std::unique_ptr<Database> open_in(const TempDir& dir) {
-    DatabaseOptions options;
-    options.path = dir.path() / "node.sqlite";
-    options.migrations = node_schema();
-    return std::make_unique<Database>(options);
-}
 
 /// Every row of the tables that rows go to, as text.
 std::string contents(Database& database) {
@@ -111,7 +103,7 @@ TEST_CASE("rows: applied together, in parts, or each at once, the tables are the
         CAPTURE(seed);
         Random random{std::mt19937_64(seed)};
         const TempDir one, other;
-        const auto each = open_in(one), together = open_in(other);
+        const auto each = open_node_database(one), together = open_node_database(other);
         std::map<ChannelId, std::uint64_t> agreed;
         for (int part = 0; part < 8; ++part) {
             std::vector<Bytes> records;
@@ -133,7 +125,7 @@ TEST_CASE("rows: applied together, in parts, or each at once, the tables are the
 
 TEST_CASE("rows: what does not decode is corrupt, whole or in part, and nothing is read behind its end") {
     const TempDir dir;
-    const auto database = open_in(dir);
+    const auto database = open_node_database(dir);
     Random random{std::mt19937_64(3)};
     std::map<ChannelId, std::uint64_t> agreed;
     Rows rows;
