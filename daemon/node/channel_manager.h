@@ -125,6 +125,7 @@ class ChannelManager {
     /// of it has left the channel.
     struct Computed {
         Entry* entry = nullptr;
+        std::unique_ptr<channel::Ack> ack = nullptr;  ///< what it takes; of a flush: none
         bool again = false;  ///< its queue holds more than one update's worth of ops
         channel::Effects before;
         std::optional<channel::Expected<PolicySignature, channel::Rule>> signature;

@@ -31,17 +31,16 @@ void ChannelManager::take_acks() {
     std::vector<Entry*> acked;
     acked.swap(m_acked);
     std::vector<Computed> all;
-    std::vector<std::unique_ptr<channel::Ack>> acks;
     for (Entry* e : acked) {
         if (!e->ack) continue;  // something else happened, and it was taken before; or it is listed twice for that
         touch(*e);
-        acks.push_back(std::move(e->ack));
-        all.emplace_back().entry = e;
+        Computed& computed = all.emplace_back();
+        computed.entry = e;
+        computed.ack = std::move(e->ack);
     }
     const channel::Context context = m_parts.context();
     compute(all, [&](Computed& out) {
-        const auto i = static_cast<std::size_t>(&out - all.data());
-        channel::step(context, out.entry->channel, channel::FromPeer{*acks[i], {}}, out.before);
+        channel::step(context, out.entry->channel, channel::FromPeer{*out.ack, {}}, out.before);
     });
 }
 
