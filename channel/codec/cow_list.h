@@ -32,16 +32,19 @@ class CowList {
             m_content = std::make_shared<Content>();
         else if (m_content.use_count() > 1)
             m_content = std::make_shared<Content>(Content{m_content->elements, {}, {}});
-        m_content->encoded.clear();
+        m_content->encoded.reset();
         m_content->hash.reset();
         return m_content->elements;
     }
 
-    /// As a List on the wire, with its number of elements.
-    [[nodiscard]] ByteView encoded() const {
-        static constexpr std::array<std::uint8_t, 1> kNone{0};
+    /// As a List on the wire, with its number of elements: computed once for all that have this list.
+    [[nodiscard]] const std::shared_ptr<const Bytes>& encoded() const {
+        static const auto kNone = std::make_shared<const Bytes>(Bytes{0});
         if (empty()) return kNone;
-        if (m_content->encoded.empty()) m_content->encoded = wire_encode(m_content->elements);
+        if (!m_content->encoded) {
+            const Bytes bytes = wire_encode(m_content->elements);
+            m_content->encoded = std::make_shared<const Bytes>(bytes.begin(), bytes.end());  // no larger than it is
+        }
         return m_content->encoded;
     }
     /// hash(elements), computed once for what both have. `hash` is always the same for lists of one type.
@@ -55,7 +58,7 @@ class CowList {
   private:
     struct Content {
         List<T, Max> elements;
-        Bytes encoded = {};  ///< empty: not yet
+        std::shared_ptr<const Bytes> encoded = {};  ///< null: not yet
         std::optional<Hash> hash = {};
     };
     std::shared_ptr<Content> m_content;  ///< null: empty
@@ -63,7 +66,7 @@ class CowList {
 
 template <typename T, std::size_t Max>
 void wire_write(Writer& out, const CowList<T, Max>& value) {
-    out.raw(value.encoded());
+    out.list(value.encoded());
 }
 
 template <typename T, std::size_t Max>

@@ -2,6 +2,10 @@
 
 namespace hedgerow::channel {
 
+void Writer::reserve(std::size_t size) { m_out.reserve(size); }
+
+void Writer::raw(ByteView bytes) { append(m_out, bytes); }
+
 void Writer::varint(Uint128 value) {
     if (value < 0x80) return m_out.push_back(static_cast<std::uint8_t>(value));
     std::array<std::uint8_t, 19> bytes{};

@@ -9,6 +9,7 @@
 #include "channel/base/amount.h"
 #include "channel/base/bytes.h"
 #include "channel/base/expected.h"
+#include "channel/codec/encoding.h"
 #include "channel/codec/fields.h"
 
 /// The one binary codec of peers and store (spec 6.1). Canonical: every value has exactly one encoding, and a decoder
@@ -40,17 +41,38 @@ struct Blob : Bytes {
 template <typename E>
 struct EnumCount;
 
+/// Where the lists go that are shared (CowList): among the other bytes, or beside them.
+enum class Lists : std::uint8_t { inside, beside };
+
 class Writer {
   public:
-    void raw(ByteView bytes) { append(m_out, bytes); }
+    explicit Writer(Lists lists = Lists::inside) : m_lists(lists) {}
+    void reserve(std::size_t size);
+    void raw(ByteView bytes);
     void byte(std::uint8_t value) { m_out.push_back(value); }
     void varint(Uint128 value);
     void zigzag(Int128 value);
-    [[nodiscard]] Bytes take() && { return std::move(m_out); }
+    void list(const std::shared_ptr<const Bytes>& encoded) {
+        if (m_lists == Lists::inside || encoded->size() < kLeastBeside) return raw(*encoded);
+        m_parts.push_back({m_out.size(), encoded});
+    }
+    [[nodiscard]] Bytes take() && {
+        ASSERT(m_parts.empty());
+        return std::move(m_out);
+    }
+    [[nodiscard]] Encoding take_encoding() && {
+        Encoding out(std::move(m_out));
+        out.parts = std::move(m_parts);
+        return out;
+    }
+    /// Those beside them left out.
     [[nodiscard]] const Bytes& bytes() const { return m_out; }
 
   private:
+    static constexpr std::size_t kLeastBeside = 64;  ///< a shorter one costs no more than the word that it is elsewhere
+    Lists m_lists;
     Bytes m_out;
+    std::vector<Encoding::Part> m_parts;
 };
 
 /// Reads from a view; the first fault sticks, and every later read returns zeros.
@@ -202,11 +224,22 @@ void wire_read(Reader& in, T& value) {
     }
 }
 
+inline constexpr std::size_t kUsualSize = 256;  ///< most of what is encoded has less
+
 template <typename T>
 [[nodiscard]] Bytes wire_encode(const T& value) {
     Writer out;
+    out.reserve(kUsualSize);
     wire_write(out, value);
     return std::move(out).take();
+}
+/// The same, but for its shared lists.
+template <typename T>
+[[nodiscard]] Encoding wire_encode_beside(const T& value) {
+    Writer out(Lists::beside);
+    out.reserve(kUsualSize);
+    wire_write(out, value);
+    return std::move(out).take_encoding();
 }
 
 /// The whole of `bytes` must be one T; else the Rule that is broken.

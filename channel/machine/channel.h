@@ -268,7 +268,7 @@ struct PersistHead {};
 struct PersistUpdate {
     Update update;
     bool is_void = false;
-    Bytes after;  ///< at the leader: the ChannelState after it, so that a restart repeats no judgement; empty at the follower
+    Encoding after;  ///< at the leader: the ChannelState after it, so that a restart repeats no judgement; empty at the follower
 };
 struct Send {
     PeerMessage message;
@@ -343,6 +343,8 @@ void step(const Context& context, Channel& channel, Input input, Effects& effect
 
 /// Everything durable except the pending updates, canonical.
 [[nodiscard]] Bytes encode_head(const Channel& channel);
+/// The same, but for its long lists.
+[[nodiscard]] Encoding encode_head_beside(const Channel& channel);
 /// The channel again, from its head and its stored updates above the agreed version, in order of version.
 [[nodiscard]] Expected<Channel, Rule> restore_channel(ByteView head, const Hash& separator, const std::vector<PersistUpdate>& pending);
 

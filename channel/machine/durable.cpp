@@ -1,5 +1,6 @@
 #include "channel/machine/durable.h"
 
+#include "channel/crypto/checksum.h"
 #include "channel/crypto/keccak.h"
 #include "channel/crypto/signature.h"
 #include "channel/machine/turn.h"
@@ -8,8 +9,8 @@ namespace hedgerow::channel {
 
 namespace {
 
-/// Format 1 differs in what its check bytes are of.
-constexpr std::uint16_t kHeadFormat = 2;
+/// Those before differ in their check bytes.
+constexpr std::uint16_t kHeadFormat = 3;
 
 /// The stored head, by one field list like everything else (spec 8.2).
 struct Head {
@@ -42,6 +43,7 @@ struct Head {
 };
 
 constexpr std::size_t kCheckBytes = 8;
+constexpr std::size_t kUsualHead = 1'024;  ///< most have less, but for their lists
 
 bool signed_by_us(const Channel& channel, const Digest& digest, const Signature& signature) {
     const auto key = recover(digest, signature);
@@ -64,25 +66,32 @@ Rule check_head(const Head& head, const Channel& channel) {
     return signed_by_both ? Rule::none : Rule::bad_signature;
 }
 
-Bytes first_bytes(const Hash& hash) { return {hash.data.begin(), hash.data.begin() + kCheckBytes}; }
+/// Storage that rots must not become money. A signed state is not looked at again: its digest, which is, binds all of it and is compared with it
+/// in check_head; so what is open in a channel does not make its head dearer.
+Bytes check_bytes(ByteView before_state, ByteView state, ByteView after_state, bool is_signed) {
+    const auto sum = checksum({before_state, is_signed ? ByteView() : state, after_state});
+    return {sum.begin(), sum.end()};
+}
 
-/// The first bytes of a hash: storage that rots must not become money. A signed state is not hashed again: its digest, which is, binds all of it
-/// and is compared with it in check_head; so what is open in a channel does not make its head dearer.
+/// Formats 1 and 2 had the first bytes of keccak256.
 Bytes check_bytes(const Head& head, ByteView body) {
-    if (head.format == 1) return first_bytes(keccak256(body));
-    Writer out;
+    std::array<Writer, 3> parts;
+    std::size_t at = 0;
     for_each_field(head, [&](const auto&, const auto& member) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, ChannelState>) {
-            if (member.version != 0) return;
-        }
-        wire_write(out, member);
+        constexpr bool kIsState = std::is_same_v<std::decay_t<decltype(member)>, ChannelState>;
+        if (kIsState) ++at;
+        wire_write(parts[at], member);
+        if (kIsState) ++at;
     });
-    return first_bytes(keccak256(out.bytes()));
+    const bool is_signed = head.state.version != 0;
+    if (head.format > 2) return check_bytes(parts[0].bytes(), parts[1].bytes(), parts[2].bytes(), is_signed);
+    const Hash hash = head.format == 2 && is_signed ? keccak256({parts[0].bytes(), parts[2].bytes()}) : keccak256(body);
+    return {hash.data.begin(), hash.data.begin() + kCheckBytes};
 }
 
 /// A stored update of ours is in flight again, with the state it led to when we signed it.
 Rule take_up(Channel& channel, const PersistUpdate& stored) {
-    auto after = decode_state(stored.after, channel.terms);
+    auto after = decode_state(stored.after.whole(), channel.terms);
     if (!after) return after.error();
     const std::uint64_t last = channel.pending.empty() ? channel.agreed.state.version : channel.pending.back().update.version;
     if (after->version != stored.update.version || after->version <= last) return Rule::digest_mismatch;
@@ -123,34 +132,30 @@ Channel make_channel(const Terms& terms, const RiskTerms& risk, const List<Price
     return channel;
 }
 
-Bytes encode_head(const Channel& channel) {
-    Head head;
-    head.terms = channel.terms;
-    head.me = channel.me;
-    head.peer = channel.peer;
-    head.their_key = channel.their_key;
-    head.secret = channel.secret;
-    head.funds_seen = channel.funds_seen;
-    head.funds_peer = channel.funds_peer;
-    head.status = channel.status;
-    head.state = channel.agreed.state;
-    head.digest = channel.agreed.digest;
-    head.signature_a = channel.agreed.signature_a;
-    head.signature_b = channel.agreed.signature_b;
-    head.highest_signed = channel.highest_signed;
-    head.close = channel.close;
-    head.dispute = channel.dispute;
-    head.lost_data = channel.lost_data;
-    head.challenged = channel.challenged;
-    Bytes out = wire_encode(head);
-    append(out, check_bytes(head, out));
-    return out;
+/// The fields of a Head, from where they are.
+Encoding encode_head_beside(const Channel& channel) {
+    const bool is_signed = channel.agreed.state.version != 0;
+    Writer out(is_signed ? Lists::beside : Lists::inside);  // check_bytes wants all of one that is not
+    out.reserve(kUsualHead);
+    const auto write = [&](const auto&... members) { (wire_write(out, members), ...); };
+    write(kHeadFormat, channel.terms, channel.me, channel.peer, channel.their_key, channel.secret, channel.funds_seen, channel.funds_peer,
+          channel.status);
+    const std::size_t from = out.bytes().size();
+    write(channel.agreed.state);
+    const std::size_t to = out.bytes().size();
+    write(channel.agreed.digest, channel.agreed.signature_a, channel.agreed.signature_b, channel.highest_signed, channel.close, channel.dispute,
+          channel.lost_data, channel.challenged);
+    const ByteView all = out.bytes();
+    out.raw(check_bytes(all.first(from), all.subspan(from, to - from), all.subspan(to), is_signed));
+    return std::move(out).take_encoding();
 }
+
+Bytes encode_head(const Channel& channel) { return encode_head_beside(channel).whole(); }
 
 Bytes seal_head(ByteView body) {
     Bytes out(body.begin(), body.end());
     const auto head = wire_decode<Head>(body);
-    append(out, head ? check_bytes(*head, body) : first_bytes(keccak256(body)));
+    if (head) append(out, check_bytes(*head, body));
     return out;
 }
 

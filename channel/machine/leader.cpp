@@ -189,7 +189,7 @@ void leader_signed(const Turn& turn, const StateSigned& input) {
     channel.awaiting_signature = false;
     channel.highest_signed = input.version;
     pending.update.signature = input.signature;
-    turn.emit(PersistUpdate{pending.update, false, wire_encode(pending.after)});
+    turn.emit(PersistUpdate{pending.update, false, wire_encode_beside(pending.after)});
     turn.send(pending.update);
     if (std::any_of(pending.local_ids.begin(), pending.local_ids.end(), [](LocalId id) { return id != 0; }))
         turn.emit(OpsAccepted{input.version, pending.local_ids});
@@ -226,7 +226,7 @@ void leader_reject(const Turn& turn, const Reject& reject) {
             again.push_back({p->update.ops[i], p->local_ids[i], p->update.version, i});
             p->local_ids[i] = 0;
         }
-        turn.emit(PersistUpdate{p->update, true, wire_encode(p->after)});
+        turn.emit(PersistUpdate{p->update, true, wire_encode_beside(p->after)});
     }
     channel.queue.prepend(std::move(again));
     channel.pending.erase_if([](const PendingUpdate& p) { return p.is_void && p.update.ops.empty(); });  // equal to its base: nothing in doubt

@@ -57,13 +57,30 @@ RiskMonitor::RiskMonitor(Node& node, const MarketOptions& options, const OwnPric
 void RiskMonitor::check(const Channel& channel, std::uint64_t now_ms) {
     if (channel.status != Status::open) return;
     const ChannelId id = channel.id;
+    auto it = m_channels.find(id);
+    if (it == m_channels.end() && !is_exposed(channel) && !assets_moved(channel)) return;
     look(channel, m_channels[id], now_ms);
-    const auto it = m_channels.find(id);
+    it = m_channels.find(id);
     if (it != m_channels.end() && !to_remember(channel, it->second)) m_channels.erase(it);
 }
 
+bool RiskMonitor::is_exposed(const Channel& channel) {
+    return !channel.tip().positions.empty() || !channel.agreed.state.positions.empty();
+}
+
+/// Whether mark_feeds would mark one, as far as its price says.
+bool RiskMonitor::assets_moved(const Channel& channel) const {
+    const auto& marks = channel.tip().asset_marks;
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+        const Feed& feed = channel.terms.assets[i].feed;
+        const auto price = feed.is_zero() ? std::nullopt : m_prices.price(feed);
+        if (price && moved_by(marks[i], *price, m_options.mark_move_bps)) return true;
+    }
+    return false;
+}
+
 bool RiskMonitor::to_remember(const Channel& channel, const Watched& watched) {
-    const bool exposed = !channel.tip().positions.empty() || !channel.agreed.state.positions.empty();
+    const bool exposed = is_exposed(channel);
     const bool past = watched.status != MarginStatus::ok || watched.calls != 0 || watched.liquidations != 0 || watched.refusals != 0;
     const bool marking = std::any_of(watched.marks.begin(), watched.marks.end(), [](const auto& mark) { return mark.second.under_way; });
     return exposed || past || marking || watched.liquidating;

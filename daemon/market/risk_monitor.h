@@ -41,6 +41,8 @@ class RiskMonitor {
         std::uint64_t liquidations = 0;
     };
 
+    [[nodiscard]] static bool is_exposed(const channel::Channel& channel);
+    [[nodiscard]] bool assets_moved(const channel::Channel& channel) const;
     [[nodiscard]] static bool to_remember(const channel::Channel& channel, const Watched& watched);
     void look(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);
     void watch_own_margin(const channel::Channel& channel, Watched& watched, std::uint64_t now_ms);

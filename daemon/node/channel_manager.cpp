@@ -460,7 +460,7 @@ void ChannelManager::store_heads() {
         if (!e->head_dirty) continue;
         e->head_dirty = false;
         const Channel& c = e->channel;
-        m_parts.outbox.rows().put({c.id, channel::encode_head(c), c.status, c.peer, c.agreed.state.version}, m_parts.now_ms);
+        m_parts.outbox.rows().put({c.id, channel::encode_head_beside(c), c.status, c.peer, c.agreed.state.version}, m_parts.now_ms);
         if (m_parts.towers != nullptr) m_parts.towers->head_stored(c);
         if (m_parts.copies != nullptr) m_parts.copies->head_stored(c);
     }

@@ -83,7 +83,7 @@ std::vector<RestoredChannel> ChannelRestore::restore(Database& reader, std::size
 
 RestoredChannel ChannelRestore::restore(const StoredChannel& stored) const {
     const ChannelId& id = stored.row.id;
-    auto restored = channel::restore_channel(stored.row.head, m_separator, stored.in_flight);
+    auto restored = channel::restore_channel(stored.row.head.whole(), m_separator, stored.in_flight);
     if (!restored) corrupt(id, rule_name(restored.error()));
     if (restored->id != id) corrupt(id, rule_name(Rule::channel_id_mismatch));
     auto signer = m_seed.signer_key(stored.signer_index);

@@ -68,7 +68,7 @@ void put_channel(Database& db, const ChannelRow& row, std::uint64_t now_ms) {
         "INSERT INTO channels (id, head, status, peer, agreed_version, created_ms) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET head = excluded.head, status = excluded.status, agreed_version = "
         "excluded.agreed_version",
-        row.id, row.head, row.status, row.peer, row.agreed_version, now_ms);
+        row.id, row.head.whole(), row.status, row.peer, row.agreed_version, now_ms);
     db.run("DELETE FROM in_flight WHERE channel = ? AND version <= ?", row.id, row.agreed_version);
 }
 
@@ -98,7 +98,7 @@ void put_update(Database& db, const EncodedUpdate& row) {
     db.run(
         "INSERT INTO in_flight (channel, version, after) VALUES (?, ?, ?) ON CONFLICT (channel, version) DO UPDATE SET "
         "after = excluded.after",
-        row.channel, row.version, row.after);
+        row.channel, row.version, row.after.whole());
 }
 
 std::vector<channel::PersistUpdate> in_flight_above(Database& db, const ChannelId& id, std::uint64_t version) {

@@ -16,7 +16,7 @@ namespace hedgerow::daemon {
 
 struct ChannelRow {
     channel::ChannelId id;
-    channel::Bytes head;  ///< encode_head
+    channel::Encoding head;  ///< encode_head
     channel::Status status = channel::Status::opening;
     channel::NodeId peer;
     std::uint64_t agreed_version = 0;
@@ -38,7 +38,7 @@ struct EncodedUpdate {
     bool is_void = false;
     channel::Bytes body;
     channel::Bytes net;
-    channel::Bytes after;  ///< empty: not in flight
+    channel::Encoding after;  ///< empty: not in flight
 };
 [[nodiscard]] EncodedUpdate encode_update(const channel::PersistUpdate& persist,
                                           const channel::List<channel::Amount, channel::kMaxAssets>& net);

@@ -8,11 +8,24 @@ namespace hedgerow::daemon {
 using channel::ByteView;
 using channel::Bytes;
 using channel::ChannelId;
+using channel::Encoding;
 using channel::Reader;
 
 namespace {
 
-enum class RowKind : std::uint8_t { update = 0, channel = 1, signing_record = 2, fills = 3, client_ref = 4 };
+enum class RowKind : std::uint8_t {
+    update = 0,
+    channel = 1,
+    signing_record = 2,
+    fills = 3,
+    client_ref = 4,
+    update_with_lists = 5,  ///< as update and channel, with lists that stand elsewhere
+    channel_with_lists = 6,
+    list = 7
+};
+
+constexpr std::size_t kNumber = 4;          ///< bytes of a list's number
+constexpr std::size_t kListHead = 1 + kNumber + 10;  ///< before a list that stands by itself, at the most
 
 void put_blob(channel::Writer& out, ByteView bytes) {
     out.varint(bytes.size());
@@ -39,25 +52,60 @@ void read_all(Reader& in, T&... values) {
     (channel::wire_read(in, values), ...);
 }
 
+using ListsByNumber = std::unordered_map<std::uint32_t, std::shared_ptr<const Bytes>>;
+
+std::uint32_t read_number(Reader& in) {
+    std::uint32_t out = 0;
+    const ByteView bytes = in.raw(kNumber);
+    for (std::size_t i = 0; i < bytes.size(); ++i) out |= static_cast<std::uint32_t>(bytes[i]) << (8 * i);
+    return out;
+}
+void put_number(Bytes& out, std::size_t at, std::uint32_t number) {
+    for (std::size_t i = 0; i < kNumber; ++i) out[at + i] = static_cast<std::uint8_t>(number >> (8 * i));
+}
+
+Encoding read_encoding(Reader& in, const ListsByNumber* lists) {
+    Encoding out;
+    if (lists != nullptr) {
+        out.parts.resize(in.length(in.remaining()));
+        for (Encoding::Part& part : out.parts) {
+            std::uint64_t at = 0;
+            channel::wire_read(in, at);
+            part.at = static_cast<std::size_t>(at);
+            const auto found = lists->find(read_number(in));
+            if (found == lists->end()) return in.fail(channel::Rule::field_out_of_range), Encoding();
+            part.bytes = found->second;
+        }
+    }
+    out.bytes = read_blob(in);
+    std::size_t least = 0;
+    for (const Encoding::Part& part : out.parts) {
+        if (part.at < least || part.at > out.bytes.size()) in.fail(channel::Rule::field_out_of_range);
+        least = part.at;
+    }
+    if (!in.ok()) return {};
+    return out;
+}
+
 struct HeadRow {
     ChannelRow row;
     std::uint64_t now_ms = 0;
 };
 
-EncodedUpdate read_update(Reader& in) {
+EncodedUpdate read_update(Reader& in, const ListsByNumber* lists) {
     EncodedUpdate row;
     read_all(in, row.channel, row.version, row.is_void);
     row.body = read_blob(in);
     row.net = read_blob(in);
-    row.after = read_blob(in);
+    row.after = read_encoding(in, lists);
     return row;
 }
 
-HeadRow read_head(Reader& in) {
+HeadRow read_head(Reader& in, const ListsByNumber* lists) {
     HeadRow out;
     ChannelRow& row = out.row;
     read_all(in, row.id, row.status, row.peer, row.agreed_version, out.now_ms);
-    row.head = read_blob(in);
+    row.head = read_encoding(in, lists);
     return out;
 }
 
@@ -89,6 +137,7 @@ ClientRefRow read_client_ref(Reader& in) {
 
 /// Rows as they were put, of one kind each; of those that replace one another, the newest only.
 struct Sorted {
+    ListsByNumber lists;  ///< as they stand where it is read
     std::vector<EncodedUpdate> updates;
     std::unordered_map<ChannelId, HeadRow, channel::FixedBytesHash> heads;
     std::unordered_map<ChannelId, Bytes, channel::FixedBytesHash> signing_records;
@@ -96,14 +145,27 @@ struct Sorted {
     std::unordered_map<std::string, ClientRefRow> refs;
 };
 
+void sort_head(HeadRow head, Sorted& out) {
+    out.heads.insert_or_assign(head.row.id, std::move(head));
+}
+
 void sort_row(Reader& in, Sorted& out) {
     switch (in.byte()) {
         case static_cast<std::uint8_t>(RowKind::update):
-            out.updates.push_back(read_update(in));
+            out.updates.push_back(read_update(in, nullptr));
             return;
-        case static_cast<std::uint8_t>(RowKind::channel): {
-            HeadRow head = read_head(in);
-            out.heads.insert_or_assign(head.row.id, std::move(head));
+        case static_cast<std::uint8_t>(RowKind::update_with_lists):
+            out.updates.push_back(read_update(in, &out.lists));
+            return;
+        case static_cast<std::uint8_t>(RowKind::channel):
+            sort_head(read_head(in, nullptr), out);
+            return;
+        case static_cast<std::uint8_t>(RowKind::channel_with_lists):
+            sort_head(read_head(in, &out.lists), out);
+            return;
+        case static_cast<std::uint8_t>(RowKind::list): {
+            const std::uint32_t number = read_number(in);
+            out.lists.insert_or_assign(number, std::make_shared<const Bytes>(read_blob(in)));
             return;
         }
         case static_cast<std::uint8_t>(RowKind::signing_record): {
@@ -126,16 +188,38 @@ void sort_row(Reader& in, Sorted& out) {
 
 }  // namespace
 
+std::size_t RowBytes::most() const {
+    std::size_t out = bytes.size();
+    for (const List& list : lists) out += kListHead + list.bytes->size();
+    return out;
+}
+
+RowBytes Rows::take() {
+    return {std::exchange(m_out, channel::Writer()).take(), std::exchange(m_lists, {})};
+}
+
+void Rows::put_encoding(const Encoding& encoding) {
+    if (!encoding.parts.empty()) m_out.varint(encoding.parts.size());
+    for (const Encoding::Part& part : encoding.parts) {
+        m_out.varint(part.at);
+        m_lists.push_back({m_out.bytes().size(), part.bytes});
+        m_out.raw(std::array<std::uint8_t, kNumber>());
+    }
+    put_blob(m_out, encoding.bytes);
+}
+
 void Rows::put(const EncodedUpdate& update) {
-    put_all(m_out, RowKind::update, update.channel, update.version, update.is_void);
+    const RowKind kind = update.after.parts.empty() ? RowKind::update : RowKind::update_with_lists;
+    put_all(m_out, kind, update.channel, update.version, update.is_void);
     put_blob(m_out, update.body);
     put_blob(m_out, update.net);
-    put_blob(m_out, update.after);
+    put_encoding(update.after);
 }
 
 void Rows::put(const ChannelRow& channel, std::uint64_t now_ms) {
-    put_all(m_out, RowKind::channel, channel.id, channel.status, channel.peer, channel.agreed_version, now_ms);
-    put_blob(m_out, channel.head);
+    const RowKind kind = channel.head.parts.empty() ? RowKind::channel : RowKind::channel_with_lists;
+    put_all(m_out, kind, channel.id, channel.status, channel.peer, channel.agreed_version, now_ms);
+    put_encoding(channel.head);
 }
 
 void Rows::put_signing_record(const ChannelId& id, ByteView record) {
@@ -164,6 +248,26 @@ void Rows::put(const ClientRefRow& ref) {
     put_blob(m_out, ref.result);
 }
 
+void RowLists::write(const RowBytes& rows, Bytes& out) {
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(rows.lists.size());
+    for (const RowBytes::List& list : rows.lists) {
+        const auto [at, is_new] = m_numbers.emplace(list.bytes, static_cast<std::uint32_t>(m_numbers.size()));
+        numbers.push_back(at->second);
+        if (!is_new) continue;
+        channel::Writer row;
+        put_all(row, RowKind::list);
+        row.raw(std::array<std::uint8_t, kNumber>());
+        put_blob(row, *list.bytes);
+        const std::size_t number_at = out.size() + 1;
+        channel::append(out, row.bytes());
+        put_number(out, number_at, at->second);
+    }
+    const std::size_t from = out.size();
+    channel::append(out, rows.bytes);
+    for (std::size_t i = 0; i < numbers.size(); ++i) put_number(out, from + rows.lists[i].number_at, numbers[i]);
+}
+
 void apply_rows(Database& db, std::span<const Bytes> rows) {
     Sorted sorted;
     for (const Bytes& bytes : rows) {
@@ -177,7 +281,7 @@ void apply_rows(Database& db, std::span<const Bytes> rows) {
     for (EncodedUpdate& update : sorted.updates) {
         // What was in flight and is agreed since need not be said (put_channel would delete it).
         const auto head = sorted.heads.find(update.channel);
-        if (head != sorted.heads.end() && update.version <= head->second.row.agreed_version) update.after.clear();
+        if (head != sorted.heads.end() && update.version <= head->second.row.agreed_version) update.after = {};
         put_update(db, update);
     }
     for (const auto& [id, head] : sorted.heads) put_channel(db, head.row, head.now_ms);

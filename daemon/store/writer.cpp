@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include "daemon/store/failpoint.h"
-#include "daemon/store/rows.h"
 
 namespace hedgerow::daemon {
 
@@ -163,10 +162,10 @@ bool Writer::run_committed(std::vector<Entry>& batch, bool deliver) {
 std::size_t Writer::next_batch() const {
     const std::size_t most = std::min(m_queue.size(), m_options.max_jobs_per_commit);
     if (most == 0 || !m_journal || m_queue.front().work.job) return most;
-    std::size_t bytes = m_queue.front().work.rows.size();
+    std::size_t bytes = m_queue.front().work.rows.most();
     for (std::size_t count = 1; count < most; ++count) {
         const Work& work = m_queue[count].work;
-        bytes += work.rows.size();
+        bytes += work.rows.most();
         if (work.job || bytes > m_options.journal->max_segment_bytes / 4) return count;
     }
     return most;
@@ -200,31 +199,35 @@ bool Writer::guarded(const std::function<void()>& work) {
 /// False where a part of it is a job, or too large.
 bool Writer::put_in_journal(std::vector<Entry>& batch) {
     if (!m_journal) return false;
-    std::size_t size = 0;
+    std::size_t most = 0;
     for (const Entry& entry : batch) {
         if (entry.work.job) return false;
-        size += entry.work.rows.size();
+        most += entry.work.rows.most();
     }
     {
         const std::lock_guard lock(m_journal_mutex);
-        if (!m_journal->fits(size)) {
+        if (!m_journal->fits(most)) {
             m_unapplied.notify_one();
             return false;
         }
     }
-    channel::Bytes rows = std::move(batch.front().work.rows);
-    rows.reserve(size);
-    for (std::size_t i = 1; i < batch.size(); ++i) channel::append(rows, batch[i].work.rows);
-    append(std::move(rows));
+    append(batch);
     const std::lock_guard lock(m_mutex);
     ++m_metrics.journalled;
     return true;
 }
 
-void Writer::append(channel::Bytes rows) {
+void Writer::append(const std::vector<Entry>& batch) {
+    std::size_t size = 0;
+    for (const Entry& entry : batch) size += entry.work.rows.bytes.size();
     std::unique_lock lock(m_journal_mutex);
     const bool first = m_journal->clean();
-    while (!m_journal->append(rows, m_generation)) {
+    for (;;) {
+        channel::Bytes body;
+        body.reserve(size);
+        for (const Entry& entry : batch) m_lists.write(entry.work.rows, body);
+        if (m_journal->append(body, m_generation)) break;
+        m_lists.clear();  // nothing was written; and what was before may be taken meanwhile
         if (m_options.drive == Drive::stepped) {
             lock.unlock();
             bring_up_to_date();
@@ -262,7 +265,9 @@ void Writer::commit_batch(std::vector<Entry>& batch) {
         [&] {
             apply_rows(*m_database, before.records);
             for (Entry& entry : batch) {
-                apply_rows(*m_database, {&entry.work.rows, 1});
+                channel::Bytes rows;
+                RowLists().write(entry.work.rows, rows);
+                apply_rows(*m_database, {&rows, 1});
                 if (entry.work.job) entry.work.job(*m_database);
                 failpoint("store.in_transaction");
             }
@@ -298,6 +303,7 @@ void Writer::grow_journal() {
 Journal::Batch Writer::take_unapplied() {
     if (!m_journal) return {};
     const std::lock_guard lock(m_journal_mutex);
+    m_lists.clear();
     return m_journal->take();
 }
 

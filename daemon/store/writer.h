@@ -17,6 +17,7 @@
 #include "daemon/base/event_fd.h"
 #include "daemon/store/database.h"
 #include "daemon/store/journal.h"
+#include "daemon/store/rows.h"
 
 namespace hedgerow::daemon {
 
@@ -53,8 +54,8 @@ class Writer {
   public:
     using Job = std::function<void(Database&)>;
     struct Work {
-        channel::Bytes rows;  ///< as Rows::take gives them; put before the job runs
-        Job job;              ///< or none
+        RowBytes rows;  ///< put before the job runs
+        Job job;        ///< or none
     };
     using OnDurable = std::function<void()>;
     using OnFatal = std::function<void(const StoreError&)>;
@@ -106,7 +107,7 @@ class Writer {
     [[nodiscard]] std::vector<Entry> take_batch();
     [[nodiscard]] std::size_t next_batch() const;
     [[nodiscard]] bool put_in_journal(std::vector<Entry>& batch);
-    void append(channel::Bytes rows);
+    void append(const std::vector<Entry>& batch);
     void commit_batch(std::vector<Entry>& batch);
     void transaction(const std::function<void()>& work, std::uint64_t applied);
     void bring_up_to_date();
@@ -124,6 +125,7 @@ class Writer {
     std::atomic<std::uint64_t> m_generation = 0;  ///< of the newest transaction
     std::mutex m_journal_mutex;
     std::unique_ptr<Journal> m_journal;
+    RowLists m_lists;  ///< of the records that the journal would give to take()
     std::condition_variable m_unapplied;  ///< checkpoints wait: a first record, or a full segment
     std::condition_variable m_applied;    ///< a writer waits for room
     const OnFatal m_on_fatal;

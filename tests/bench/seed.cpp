@@ -26,7 +26,7 @@ struct Side {
         : keys(wallet::MasterSeed::from_mnemonic(node.phrase()).value()) {
         db = open_store(node);
         for (const daemon::ChannelRow& row : daemon::all_channels(*db)) {
-            if (row.id == id) model = restore_channel(row.head, separator, {}).value();
+            if (row.id == id) model = restore_channel(row.head.whole(), separator, {}).value();
         }
         if (model.id != id) throw std::runtime_error("no such channel");
     }

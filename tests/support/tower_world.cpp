@@ -165,7 +165,7 @@ TowerStore appointment_of(const DaemonWorld& world, Daemon& node, const ChannelI
     const auto db = daemon::Database::open_reader(node.datadir() / "node.sqlite");
     for (const daemon::ChannelRow& row : daemon::all_channels(*db)) {
         if (row.id != id) continue;
-        const auto channel = restore_channel(row.head, domain_separator({Anvil::kChainId, world.adjudicator}), {});
+        const auto channel = restore_channel(row.head.whole(), domain_separator({Anvil::kChainId, world.adjudicator}), {});
         if (!channel) throw std::runtime_error("the channel's head");
         Appointment appointment;
         appointment.terms = channel->terms;

@@ -394,7 +394,8 @@ TEST_CASE("attack: damaged rows of what is in flight are refused") {
     REQUIRE(restore(rows).has_value());
     CHECK(restore(rows)->pending.size() == 3);
     auto damaged = rows;
-    damaged[1].after.back() = static_cast<std::uint8_t>(damaged[1].after.back() ^ 1);
+    damaged[1].after = damaged[1].after.whole();
+    damaged[1].after.bytes.back() = static_cast<std::uint8_t>(damaged[1].after.bytes.back() ^ 1);
     CHECK_FALSE(restore(damaged).has_value());
     damaged = rows;
     damaged[1].update.signature.reset();

@@ -39,22 +39,31 @@ TEST_CASE("head: no changed bit passes, before the first version and with locks 
     }
 }
 
-TEST_CASE("head: one of format 1, whose check was of all bytes, is read, and written as the newest") {
+TEST_CASE("head: one of an earlier format, with other check bytes, is read, and written as the newest") {
     Pair pair;
     REQUIRE(pair.attempt(Party::A, pay(5)) == Rule::none);
     const ByteView head(pair.a.head);
-    Bytes first(head.begin(), head.end() - 8);
-    CHECK(seal_head(first) == pair.a.head);
-    first[0] = 1;
-    const Hash hash = keccak256(first);
-    first.insert(first.end(), hash.data.begin(), hash.data.begin() + 8);
-    const auto channel = restore_channel(first, pair.a.channel.separator, {});
-    REQUIRE(channel.has_value());
-    CHECK(encode_head(*channel) == pair.a.head);
-    first[first.size() / 2] ^= 1;
-    CHECK_FALSE(restore_channel(first, pair.a.channel.separator, {}).has_value());
-    Bytes newer(head.begin(), head.end() - 8);
-    newer[0] = 3;
+    const Bytes body(head.begin(), head.end() - 8);
+    CHECK(seal_head(body) == pair.a.head);
+    std::array<Bytes, 2> earlier{body, body};
+    for (const std::size_t i : {0U, 1U}) earlier[i][0] = static_cast<std::uint8_t>(i + 1);
+    const Hash hash = keccak256(earlier[0]);  // of all
+    earlier[0].insert(earlier[0].end(), hash.data.begin(), hash.data.begin() + 8);
+    const Bytes state = wire_encode(pair.a.channel.agreed.state);
+    const auto at = std::search(earlier[1].begin(), earlier[1].end(), state.begin(), state.end()) - earlier[1].begin();
+    const Hash without = keccak256({ByteView(earlier[1]).first(static_cast<std::size_t>(at)),
+                                    ByteView(earlier[1]).subspan(static_cast<std::size_t>(at) + state.size())});
+    earlier[1].insert(earlier[1].end(), without.data.begin(), without.data.begin() + 8);
+    for (Bytes& old : earlier) {
+        const auto channel = restore_channel(old, pair.a.channel.separator, {});
+        REQUIRE(channel.has_value());
+        CHECK(encode_head(*channel) == pair.a.head);
+        CHECK_FALSE(std::equal(old.end() - 8, old.end(), head.end() - 8));
+        old[old.size() / 2] ^= 1;
+        CHECK_FALSE(restore_channel(old, pair.a.channel.separator, {}).has_value());
+    }
+    Bytes newer = body;
+    newer[0] = 4;
     CHECK(restore_channel(seal_head(newer), pair.a.channel.separator, {}).error() == Rule::protocol_version_unsupported);
 }
 

@@ -137,14 +137,14 @@ TEST_CASE("store: the head ends what was in flight up to its version; a later up
         p.update.base = version - 1;
         p.update.ops = {{0, channel::PayOp{0, channel::Amount::from_raw(1), {}}}};
         p.is_void = is_void;
-        p.after = {1, 2, 3};
+        p.after = channel::Bytes{1, 2, 3};
         return encode_update(p, net);
     };
     REQUIRE(store.writer->submit(
         [&](Database& db) {
             for (std::uint64_t v = 1; v <= 4; ++v) put_update(db, update(v, false));
             put_update(db, update(4, true));
-            put_channel(db, {id, {9}, channel::Status::open, {}, 2}, 0);
+            put_channel(db, {id, channel::Bytes{9}, channel::Status::open, {}, 2}, 0);
         },
         [] {}));
     REQUIRE(store.writer->flush());

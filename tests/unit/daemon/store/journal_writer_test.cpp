@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -118,6 +119,45 @@ TEST_CASE("writer with a journal: it brings the database up to date by itself, b
     CHECK(value_of(*reader, 1) >= wanted);
 }
 
+TEST_CASE("writer with a journal: a list that rows share is found again after checkpoints, full segments and crashes") {
+    const TempDir dir;
+    WriterOptions options = journalled(dir, 1'000'000, 8'192);
+    options.drive = Drive::stepped;
+    const auto open = [&] {
+        return std::make_unique<Writer>(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
+    };
+    auto writer = open();
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    std::array<std::shared_ptr<const Bytes>, 3> lists;
+    std::map<std::uint8_t, Bytes> expected;
+    std::uint64_t journalled = 0;
+    for (std::size_t i = 0; i < 300; ++i) {
+        const auto number = static_cast<std::uint8_t>(i % 5);
+        auto& list = lists[i % 7 % lists.size()];
+        if (list == nullptr || i % 31 == 0) list = std::make_shared<const Bytes>(Bytes(1'500, static_cast<std::uint8_t>(i)));
+        hedgerow::channel::Encoding head(Bytes{1, static_cast<std::uint8_t>(i)});
+        head.parts = {{1, list}};
+        expected[number] = head.whole();
+        Rows rows;
+        rows.put({channel_number(number), head, hedgerow::channel::Status::open, {}, i}, 1);
+        REQUIRE(writer->submit(Writer::Work{rows.take(), nullptr}, [] {}));
+        REQUIRE(writer->step());
+        if (i % 13 == 0) REQUIRE(writer->checkpoint());
+        if (i % 17 == 0) {
+            journalled += writer->metrics().journalled;
+            writer.reset();  // stepped: nothing brings its journal into the database
+            writer = open();
+        }
+    }
+    CHECK(journalled > 200);
+    REQUIRE(writer->checkpoint());
+    for (const auto& [number, head] : expected) {
+        auto row = reader->query("SELECT head FROM channels WHERE id = ?", channel_number(number));
+        REQUIRE(row.step());
+        CHECK(row.blob(0) == head);
+    }
+}
+
 TEST_CASE("writer with a journal: what does not fit goes to the database at once") {
     const TempDir dir;
     Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir, 1'000'000, 4'096));
@@ -143,7 +183,7 @@ TEST_CASE("writer with a journal: rows that do not decode stop it") {
     const TempDir dir;
     std::vector<std::string> fatal;
     Writer writer(open_node_database(dir), [&](const StoreError& error) { fatal.emplace_back(error.what()); }, journalled(dir));
-    REQUIRE(writer.submit(Writer::Work{Bytes{0x77}, nullptr}, [] {}));
+    REQUIRE(writer.submit(Writer::Work{RowBytes{Bytes{0x77}, {}}, nullptr}, [] {}));
     CHECK(writer.flush());
     CHECK_FALSE(writer.checkpoint());
     CHECK(writer.failed());

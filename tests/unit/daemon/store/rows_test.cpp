@@ -10,6 +10,7 @@
 using namespace hedgerow::daemon;
 using hedgerow::channel::Bytes;
 using hedgerow::channel::ChannelId;
+using hedgerow::channel::Encoding;
 
 namespace {
 
@@ -39,6 +40,18 @@ struct Random {
         for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(engine());
         return out;
     }
+    /// With up to three lists beside it, of a few that others have too.
+    Encoding encoding(std::size_t most) {
+        Encoding out(bytes(most));
+        for (std::uint64_t i = below(4); i-- > 0;) {
+            auto& list = lists[below(lists.size())];
+            if (list == nullptr || below(8) == 0) list = std::make_shared<const Bytes>(bytes(100));
+            const std::size_t before = out.parts.empty() ? 0 : out.parts.back().at;
+            out.parts.push_back({before + below(out.bytes.size() - before + 1), list});
+        }
+        return out;
+    }
+    std::array<std::shared_ptr<const Bytes>, 4> lists = {};
     ChannelId channel() {
         ChannelId out;
         out.data[5] = static_cast<std::uint8_t>(below(3));
@@ -52,13 +65,13 @@ void put_random(Random& random, std::map<ChannelId, std::uint64_t>& agreed, Rows
     switch (random.below(5)) {
         case 0: {
             const EncodedUpdate update{id, agreed[id] + 1 + random.below(4), random.below(4) == 0, random.bytes(60), random.bytes(9),
-                                       random.bytes(20)};
+                                       random.encoding(20)};
             rows.put(update);
             return put_update(database, update);
         }
         case 1: {
             agreed[id] += random.below(3);
-            ChannelRow row{id, random.bytes(80), hedgerow::channel::Status::open, {}, agreed[id]};
+            ChannelRow row{id, random.encoding(80), hedgerow::channel::Status::open, {}, agreed[id]};
             rows.put(row, 77);
             return put_channel(database, row, 77);
         }
@@ -101,17 +114,21 @@ TEST_CASE("rows: applied together, in parts, or each at once, the tables are the
     const std::uint64_t first = moved == nullptr ? 1 : std::strtoull(moved, nullptr, 10);
     for (std::uint64_t seed = first; seed < first + 10; ++seed) {
         CAPTURE(seed);
-        Random random{std::mt19937_64(seed)};
+        Random random{std::mt19937_64(seed), {}};
         const TempDir one, other;
         const auto each = open_node_database(one), together = open_node_database(other);
         std::map<ChannelId, std::uint64_t> agreed;
         for (int part = 0; part < 8; ++part) {
             std::vector<Bytes> records;
+            RowLists lists;
             each->begin();
             for (std::uint64_t i = random.below(6); i-- > 0;) {
                 Rows rows;
                 for (std::uint64_t j = random.below(12); j-- > 0;) put_random(random, agreed, rows, *each);
-                records.push_back(rows.take());
+                const RowBytes taken = rows.take();
+                if (random.below(4) == 0) lists.clear();  // as by a crash between two records: numbers begin anew
+                lists.write(taken, records.emplace_back());
+                CHECK(records.back().size() <= taken.most());
                 CHECK(rows.empty());
             }
             each->commit();
@@ -126,11 +143,12 @@ TEST_CASE("rows: applied together, in parts, or each at once, the tables are the
 TEST_CASE("rows: what does not decode is corrupt, whole or in part, and nothing is read behind its end") {
     const TempDir dir;
     const auto database = open_node_database(dir);
-    Random random{std::mt19937_64(3)};
+    Random random{std::mt19937_64(3), {}};
     std::map<ChannelId, std::uint64_t> agreed;
     Rows rows;
     for (int i = 0; i < 20; ++i) put_random(random, agreed, rows, *database);
-    const Bytes whole = rows.take();
+    Bytes whole;
+    RowLists().write(rows.take(), whole);
     std::size_t refused = 0;
     for (std::size_t size = 1; size < whole.size(); ++size) {
         const Bytes part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
@@ -141,7 +159,49 @@ TEST_CASE("rows: what does not decode is corrupt, whole or in part, and nothing 
             ++refused;
         }
     }
-    CHECK(refused >= whole.size() - 20);  // but where a row ends
-    const Bytes unknown{0x05};
+    CHECK(refused >= whole.size() - 80);  // but where a row or a list ends
+    const Bytes unknown{0x08};
     CHECK_THROWS_AS(apply_rows(*database, {&unknown, 1}), StoreError);
+}
+
+TEST_CASE("rows: a list is written once for all that have it, and again for what is applied by itself") {
+    const auto list = std::make_shared<const Bytes>(Bytes(5'000, 7));
+    const auto row = [&](std::uint8_t byte) {
+        Rows rows;
+        Encoding head(Bytes{byte, byte});
+        head.parts = {{1, list}};
+        rows.put({ChannelId(), head, hedgerow::channel::Status::open, {}, byte}, 1);
+        return rows.take();
+    };
+    RowLists lists;
+    std::array<Bytes, 3> records;
+    lists.write(row(1), records[0]);
+    lists.write(row(2), records[1]);
+    lists.clear();
+    lists.write(row(3), records[2]);
+    CHECK(records[0].size() > 5'000);
+    CHECK(records[1].size() < 200);
+    CHECK(records[2].size() > 5'000);
+    const TempDir dir;
+    const auto database = open_node_database(dir);
+    const auto head = [&] {
+        auto query = database->query("SELECT head FROM channels");
+        return query.step() ? query.blob(0) : Bytes();
+    };
+    Bytes expected(5'002, 7);
+    const auto applied = [&](std::span<const Bytes> some, std::uint8_t byte) {
+        apply_rows(*database, some);
+        expected.front() = expected.back() = byte;
+        return head() == expected;
+    };
+    CHECK(applied(std::span(records).first(2), 2));
+    CHECK(applied(std::span(records).subspan(2), 3));
+    CHECK(applied(std::span(records).first(1), 1));
+    CHECK_THROWS_AS(apply_rows(*database, {&records[1], 1}), StoreError);  // its list is not there
+    Bytes beyond = records[2];
+    const std::size_t at = beyond.size() - 2 - 1 - 4 - 1;  // where its list stands: before the number, and the two bytes with their length
+    REQUIRE(beyond[at] == 1);
+    beyond[at] = 3;
+    CHECK_THROWS_AS(apply_rows(*database, {&beyond, 1}), StoreError);
+    CHECK(head() == expected);
 }
