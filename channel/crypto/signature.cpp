@@ -50,6 +50,14 @@ bool verify_any_parity(const Digest& digest, const Signature& signature, const P
     return rs && point && secp256k1_ecdsa_verify(secp256k1_context_static, &*rs, digest.data.data(), &*point) == 1;
 }
 
+std::optional<Signature> with_proved_parity(const Digest& digest, const Signature& signature, const PublicKey& key) {
+    Signature out = signature;
+    if (verify(digest, out, key)) return out;
+    out.data[32] ^= 0x80;
+    if (verify(digest, out, key)) return out;
+    return std::nullopt;
+}
+
 std::optional<PublicKey> recover(const Digest& digest, const Signature& signature) {
     const Unpacked parts = unpack(signature);
     if (!parse_low_s(parts.rs)) return std::nullopt;

@@ -14,6 +14,9 @@ namespace hedgerow::channel {
 /// enough for what a contract has to recover. Cheaper than recovery by a square root.
 [[nodiscard]] bool verify_any_parity(const Digest& digest, const Signature& signature, const PublicKey& key);
 
+/// That signature with the parity bit with which a contract finds `key`; nothing where verify_any_parity is false.
+[[nodiscard]] std::optional<Signature> with_proved_parity(const Digest& digest, const Signature& signature, const PublicKey& key);
+
 /// The key that made a compact EIP-2098 signature; nothing for a malformed or high-s one.
 [[nodiscard]] std::optional<PublicKey> recover(const Digest& digest, const Signature& signature);
 

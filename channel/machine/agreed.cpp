@@ -1,3 +1,4 @@
+#include "channel/crypto/signature.h"
 #include "channel/machine/turn.h"
 
 namespace hedgerow::channel {
@@ -31,6 +32,18 @@ void tell_voided(const Turn& turn, const PendingUpdate& pending) {
 
 }  // namespace
 
+StateSignatures enforceable_signatures(const Channel& channel) {
+    const SignedState& agreed = channel.agreed;
+    ASSERT(agreed.state.version != 0);
+    StateSignatures out{agreed.signature_a, agreed.signature_b};
+    if (agreed.parity_proved) return out;
+    Signature& theirs = channel.me == Party::A ? out.b : out.a;
+    const auto proved = with_proved_parity(agreed.digest, theirs, channel.their_key);
+    ASSERT(proved.has_value());
+    theirs = *proved;
+    return out;
+}
+
 void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const Signature& theirs) {
     Channel& channel = turn.channel;
     const auto final = std::find_if(channel.pending.begin(), channel.pending.end(), [&](const auto& p) { return p.update.version == last; });
@@ -39,6 +52,7 @@ void agree_on(const Turn& turn, std::uint64_t last, const Signature& mine, const
     channel.agreed.digest = final->digest;
     channel.agreed.signature(channel.me) = mine;
     channel.agreed.signature(other(channel.me)) = theirs;
+    channel.agreed.parity_proved = final->parity_proved;
     std::vector<PendingUpdate> done;
     while (!channel.pending.empty() && channel.pending.front().update.version <= last) {
         done.push_back(std::move(channel.pending.front()));

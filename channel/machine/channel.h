@@ -33,12 +33,13 @@ struct EnumCount<Status> {
 /// Who asked for a local op: the shell's own number, given back in the events about it.
 using LocalId = std::uint64_t;
 
-/// A state with both signatures; version 0 has none.
+/// A state with both signatures; version 0 has none. Whoever gives them to a contract, tower or user asks for enforceable_signatures.
 struct SignedState {
     ChannelState state;
     Digest digest;
-    Signature signature_a;
+    Signature signature_a;  ///< the peer's as it came: its parity bit may be wrong
     Signature signature_b;
+    bool parity_proved = false;  ///< it is right; not stored
     [[nodiscard]] const Signature& signature(Party p) const { return p == Party::A ? signature_a : signature_b; }
     [[nodiscard]] Signature& signature(Party p) { return p == Party::A ? signature_a : signature_b; }
 };
@@ -52,6 +53,7 @@ struct PendingUpdate {
     std::vector<LocalId> void_ids;   ///< of a void one: local_ids as they were
     I256 at_risk16;                  ///< leader: what the follower could gain by its ops (spec 6.7), USD 1e-16
     std::uint64_t since_ms = 0;      ///< leader: when it was cut, by the steady clock; 0 after a restart
+    bool parity_proved = false;      ///< of the peer's signature on it
     bool is_void = false;            ///< refused by the follower, yet enforceable until it signs a higher version (spec 6.7)
     Rule void_rule = Rule::none;
 };
@@ -121,6 +123,7 @@ struct Channel {
 
     // Not durable: rebuilt on reconnection.
     bool connected = false;              ///< Reestablish done on this connection
+    bool proves_parity = false;          ///< the shell's: the peer's signatures are verified by recovery, for each state is handed on (to towers)
     bool reestablished = false;          ///< the peer's Reestablish has come on this connection
     bool awaiting_signature = false;     ///< a SignState effect is out
     Queue<QueuedOp> queue;               ///< leader
@@ -334,6 +337,14 @@ using Effects = std::vector<Effect>;
 /// One step. Never fails: a fault of peer or user becomes an effect (Send Reject, OpRefused, PeerFault) and changes nothing else.
 /// Invariants (spec 6.12) are asserted after every step, in every build.
 void step(const Context& context, Channel& channel, Input input, Effects& effects);
+
+/// Those of the agreed state (version not 0) as a contract recovers both signers from them. Costs a recovery where the parity of the peer's is not
+/// proved yet: verification against its key (spec 2.4) does not do that.
+struct StateSignatures {
+    Signature a;
+    Signature b;
+};
+[[nodiscard]] StateSignatures enforceable_signatures(const Channel& channel);
 
 // --- durable form ---------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ Rule check_head(const Head& head, const Channel& channel) {
     if (head.state.version == 0) return Rule::none;
     if (state_digest(channel.agreed.state, channel.id, channel.separator) != head.digest) return Rule::digest_mismatch;
     const bool signed_by_both = signed_by_us(channel, head.digest, channel.agreed.signature(channel.me)) &&
-                                signed_by_peer(channel, head.digest, channel.agreed.signature(other(channel.me)));
+                                state_signed_by_peer(channel, head.digest, channel.agreed.signature(other(channel.me)));
     return signed_by_both ? Rule::none : Rule::bad_signature;
 }
 
@@ -179,7 +179,7 @@ Expected<Channel, Rule> restore_channel(ByteView bytes, const Hash& separator, c
     channel.funds_seen = head->funds_seen;
     channel.funds_peer = head->funds_peer;
     channel.status = head->status;
-    channel.agreed = {std::move(*state), head->digest, head->signature_a, head->signature_b};
+    channel.agreed = {std::move(*state), head->digest, head->signature_a, head->signature_b, false};
     channel.highest_signed = head->highest_signed;
     channel.close = head->close;
     channel.dispute = head->dispute;

@@ -155,7 +155,8 @@ void follower_flush(const Turn& turn) {
     PendingUpdate& last = channel.pending.back();
     if (!last.update.signature) return;  // the signature is due on the last of a burst; it is on its way
     last.digest = state_digest(last.after, channel.id, channel.separator);
-    if (!signed_by_peer(channel, last.digest, *last.update.signature)) return follower_reject_unsigned(turn, Rule::bad_signature);
+    if (!state_signed_by_peer(channel, last.digest, *last.update.signature)) return follower_reject_unsigned(turn, Rule::bad_signature);
+    last.parity_proved = channel.proves_parity;
     channel.awaiting_signature = true;
     turn.emit(SignState{last.update.version, last.digest, sign_reason(turn.context)});
 }

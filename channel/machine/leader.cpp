@@ -201,7 +201,8 @@ void leader_ack(const Turn& turn, std::uint64_t version, const Signature& signat
     const auto it = std::find_if(channel.pending.begin(), channel.pending.end(), [&](const auto& p) { return p.update.version == version; });
     if (it == channel.pending.end() || !it->update.signature) return turn.fault(Rule::base_unknown);
     if (it->is_void) return turn.fault(Rule::state_already_signed);  // it refused this one; what stands instead is in flight
-    if (!signed_by_peer(channel, it->digest, signature)) return turn.fault(Rule::bad_signature);
+    if (!state_signed_by_peer(channel, it->digest, signature)) return turn.fault(Rule::bad_signature);
+    it->parity_proved = channel.proves_parity;
     agree_on(turn, version, *it->update.signature, signature);
 }
 

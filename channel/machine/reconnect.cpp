@@ -22,7 +22,8 @@ void hand_over(const Turn& turn) {
     const SignedState& agreed = turn.channel.agreed;
     const Bytes state = wire_encode(agreed.state);
     if (state.size() > decltype(HandOver::state)::kMax) return turn.fault(Rule::frame_too_large);
-    turn.send(HandOver{Blob<(1 << 16)>(ByteView(state)), turn.channel.id, agreed.signature_a, agreed.signature_b});
+    const StateSignatures signatures = enforceable_signatures(turn.channel);
+    turn.send(HandOver{Blob<(1 << 16)>(ByteView(state)), turn.channel.id, signatures.a, signatures.b});
 }
 
 /// The leader's side of the table: resend what the follower has not got, or learn that it has it already.
@@ -108,7 +109,7 @@ void on_hand_over(const Turn& turn, const HandOver& message) {
     if (!signed_by_peer(channel, digest, theirs)) return turn.fault(Rule::bad_signature);
     const bool behind = channel.lost_data || state->version > channel.highest_signed;
     if (!behind) return turn.fault(Rule::unexpected_message);  // an Ack says this better
-    channel.agreed = {std::move(*state), digest, message.signature_a, message.signature_b};
+    channel.agreed = {std::move(*state), digest, message.signature_a, message.signature_b, true};
     channel.highest_signed = std::max(channel.highest_signed, channel.agreed.state.version);
     channel.pending.clear();
     channel.close.reset();

@@ -47,6 +47,11 @@ SignReason sign_reason(const Context& context) {
 
 std::uint64_t next_version(const Channel& channel) { return std::max(channel.tip().version, channel.highest_signed) + 1; }
 
+bool state_signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature) {
+    if (channel.proves_parity) return verify(digest, signature, channel.their_key);
+    return verify_any_parity(digest, signature, channel.their_key);
+}
+
 bool signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature) {
     return verify(digest, signature, channel.their_key);
 }

@@ -32,7 +32,9 @@ struct Turn {
 [[nodiscard]] SignReason sign_reason(const Context& context);
 /// A version that nobody has used.
 [[nodiscard]] std::uint64_t next_version(const Channel& channel);
-/// Whether `signature` is the counterparty's on `digest`.
+/// Whether `signature` is the counterparty's on a state of that digest, as far as SignedState asks: its parity is proved with Channel::proves_parity only.
+[[nodiscard]] bool state_signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature);
+/// Whether `signature` is the counterparty's on `digest`, and a contract says so too.
 [[nodiscard]] bool signed_by_peer(const Channel& channel, const Digest& digest, const Signature& signature);
 
 // leader.cpp

@@ -19,6 +19,8 @@ struct FundingPart {
 
 template <typename Entries>
 Hash hash_of_digests(const Entries& entries) {
+    static const Hash kNone = keccak256(ByteView());
+    if (entries.empty()) return kNone;
     return entries.hashed([](const auto& elements) {
         Bytes words;
         words.reserve(32 * elements.size());

@@ -92,11 +92,17 @@ Json channel_json(const Node& node, const Market& market, const Channel& channel
 
 // --- typed data -------------------------------------------------------------------------------------------------------------
 
+/// Version 0 has none: zeros.
+Json signatures_json(const Channel& channel) {
+    const auto both = channel.agreed.state.version == 0 ? StateSignatures() : enforceable_signatures(channel);
+    return {{"A", to_hex(rsv_from_compact(both.a))}, {"B", to_hex(rsv_from_compact(both.b))}};
+}
+
 Json state_json(const Node& node, const Channel& channel) {
     const State state = typed_state(channel.agreed.state, channel.id);
     return {{"typedData", typed_state_json(node, state)},
             {"digest", to_hex(state_digest(channel.agreed.state, channel.id, channel.separator))},
-            {"signatures", {{"A", to_hex(rsv_from_compact(channel.agreed.signature_a))}, {"B", to_hex(rsv_from_compact(channel.agreed.signature_b))}}},
+            {"signatures", signatures_json(channel)},
             {"signers", {{"A", checksum_address(channel.terms.signer_a)}, {"B", checksum_address(channel.terms.signer_b)}}},
             {"version", state.version}};
 }
@@ -107,7 +113,7 @@ Json export_json(const Channel& channel) {
             {"terms", typed_value(channel.terms)},
             {"secret", to_hex(channel.secret)},
             {"state", typed_value(typed_state(channel.agreed.state, channel.id))},
-            {"signatures", {{"A", to_hex(rsv_from_compact(channel.agreed.signature_a))}, {"B", to_hex(rsv_from_compact(channel.agreed.signature_b))}}}};
+            {"signatures", signatures_json(channel)}};
 }
 
 // --- history -------------------------------------------------------------------------------------------------------------------

@@ -179,17 +179,23 @@ void BackupCopies::on_message(const NodeId& peer, const channel::BackupStore& ba
     }
     const BackupQuota quota{std::min<std::uint64_t>(channels + kSpareSlots, kMaxSlots)};
     const auto outcome = std::make_shared<Rule>(Rule::none);
-    m_parts.outbox.persist([outcome, peer, backup, quota](Database& db) {
+    auto job = [outcome, peer, backup, quota](Database& db) {
         *outcome = store_peer_backup(db, peer, backup, quota);
         failpoint("backup.copy");
-    });
-    m_parts.outbox.when_durable([this, outcome, peer, refuse, backup] {
+    };
+    m_storing_bytes += backup.blob.size();
+    auto stored = [this, outcome, peer, refuse, backup] {
+        m_storing_bytes -= backup.blob.size();
         // Beyond what its channels with us entitle it to, it is the tower's client; what it forgets may be there.
         const bool beyond = *outcome == Rule::backup_over_quota || (*outcome == Rule::none && backup.blob.empty());
         if (beyond && m_parts.tower != nullptr) return m_parts.tower->on_message(peer, backup);
         if (*outcome != Rule::none) return refuse(backup.slot, *outcome);
         m_parts.peers->send(peer, channel::BackupStored{backup.slot, backup.number});
-    });
+    };
+    // No payment waits for a copy, and a turn with a job in it is a transaction of its own. But what waits here is memory.
+    if (m_storing_bytes <= kMaxStoringBytes) return m_parts.outbox.persist_later(std::move(job), std::move(stored));
+    m_parts.outbox.persist(std::move(job));
+    m_parts.outbox.when_durable(std::move(stored));
 }
 
 void BackupCopies::on_message(const NodeId& peer, const channel::BackupFetch& fetch) {

@@ -17,6 +17,7 @@ class BackupCopies {
     static constexpr std::size_t kMaxSentPerTick = 256;   ///< a tick is a second
     static constexpr std::size_t kMaxLookedAtPerTick = 4'096;  ///< of those with something to do
     static constexpr std::uint64_t kMaxSlots = 131'072;   ///< that one peer may keep here, and no more than it has channels with us, and a few
+    static constexpr std::size_t kMaxStoringBytes = std::size_t{4} << 20;  ///< of others' copies, until they are stored at leisure
     static constexpr std::uint64_t kSpareSlots = 4;       ///< beyond one for each channel that it ever had with us
 
     BackupCopies(NodeParts& parts, Backups& backups) : m_parts(parts), m_backups(backups) {}
@@ -76,6 +77,7 @@ class BackupCopies {
     Copies m_copies;
     std::deque<Copies::value_type*> m_due;  ///< of which a holder lacks the newest, or has not said that it stored it
     std::map<channel::Locator, Copy*> m_by_slot;
+    std::size_t m_storing_bytes = 0;  ///< of others' copies that are not durable yet
 };
 
 }  // namespace hedgerow::daemon

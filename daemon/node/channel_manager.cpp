@@ -181,8 +181,8 @@ bool ChannelManager::recover_from(Channel saved, std::uint32_t signer_index, con
         // A newer state with both signatures is what a peer's HandOver is, whoever kept it.
         const channel::Bytes state = channel::wire_encode(saved.agreed.state);
         if (state.size() > decltype(channel::HandOver::state)::kMax) return false;
-        const channel::HandOver newer{channel::Blob<(1 << 16)>(channel::ByteView(state)), id, saved.agreed.signature_a,
-                                      saved.agreed.signature_b};
+        const channel::StateSignatures signatures = channel::enforceable_signatures(saved);
+        const channel::HandOver newer{channel::Blob<(1 << 16)>(channel::ByteView(state)), id, signatures.a, signatures.b};
         feed(*known, channel::FromPeer{newer, {}});
         return known->channel.agreed.state.version > before;
     }
@@ -461,7 +461,7 @@ void ChannelManager::store_heads() {
         e->head_dirty = false;
         const Channel& c = e->channel;
         m_parts.outbox.rows().put({c.id, channel::encode_head_beside(c), c.status, c.peer, c.agreed.state.version}, m_parts.now_ms);
-        if (m_parts.towers != nullptr) m_parts.towers->head_stored(c);
+        if (m_parts.towers != nullptr) e->channel.proves_parity = m_parts.towers->head_stored(c);
         if (m_parts.copies != nullptr) m_parts.copies->head_stored(c);
     }
     m_parts.outbox.when_durable([stored = std::move(stored)] {

@@ -26,6 +26,10 @@ Writer::Work Outbox::take_work() {
     return out;
 }
 
+void Outbox::persist_later(Writer::Job job, Action done) {
+    if (!m_writer.submit_later(std::move(job), std::move(done))) throw StoreError(StoreErrorKind::io, kStoreFailed);
+}
+
 bool Outbox::end_turn(const std::function<bool()>& idle) {
     if (stores_nothing()) {
         if (m_actions.empty()) return false;

@@ -26,6 +26,9 @@ class Outbox {
     [[nodiscard]] Rows& rows() { return m_rows; }
     /// Part of this turn's transaction; runs on the writer's thread, in order.
     void persist(Writer::Job job) { m_jobs.push_back(std::move(job)); }
+    /// In a transaction soon, beside this turn and those that follow, for what nobody waits for; `done` runs on the node thread once it is durable.
+    /// Throws StoreError where the writer has failed.
+    void persist_later(Writer::Job job, Action done);
     /// Runs on the node thread once everything persisted so far is durable, in order.
     void when_durable(Action action) { m_actions.push_back(std::move(action)); }
 

@@ -44,8 +44,9 @@ std::optional<channel::Appointment> appointment_of(const Channel& channel,
     out.secret = channel.secret;
     out.party = channel.me;
     out.state = decltype(out.state)(ByteView(state));
-    out.signature_a = agreed.signature_a;
-    out.signature_b = agreed.signature_b;
+    const channel::StateSignatures signatures = channel::enforceable_signatures(channel);
+    out.signature_a = signatures.a;
+    out.signature_b = signatures.b;
     out.preimages.assign(preimages.begin(), preimages.end());
     return out;
 }
@@ -292,14 +293,15 @@ Result<TowerProof> TowerClient::proof(const ChannelId& id, const NodeId& tower) 
 // --- what is to be done
 // -------------------------------------------------------------------------------------------
 
-void TowerClient::head_stored(const Channel& channel) {
-    if (m_towers.empty()) return;
+bool TowerClient::head_stored(const Channel& channel) {
+    if (m_towers.empty()) return false;
     ChannelTowers& towers = towers_for(channel);
     for (Record& record : towers.records) {
         if (record.phase != Phase::idle) continue;  // its answer asks for the newest then
         due(channel.id, record);
         pump(record.tower);
     }
+    return !towers.records.empty();
 }
 
 bool TowerClient::holds(const ChannelId& id, std::uint64_t version) const {

@@ -75,8 +75,8 @@ class TowerClient {
     [[nodiscard]] bool unanswered(const channel::ChannelId& id) const;
 
     // --- from the node
-    /// The head of that channel is in this turn's commit.
-    void head_stored(const channel::Channel& channel);
+    /// The head of that channel is in this turn's commit. Whether a tower gets its states.
+    bool head_stored(const channel::Channel& channel);
     /// Enough towers hold `version`, or none is waited for.
     [[nodiscard]] bool holds(const channel::ChannelId& id, std::uint64_t version) const;
     /// Whether any channel waits for towers: asked for every op.

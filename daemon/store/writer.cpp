@@ -50,6 +50,15 @@ Expected<void, Rule> Writer::submit(Work work, OnDurable on_durable) {
     return enqueue(lock, std::move(work), std::move(on_durable));
 }
 
+Expected<void, Rule> Writer::submit_later(Job job, OnDurable on_durable) {
+    if (!m_journal) return submit(std::move(job), std::move(on_durable));
+    if (failed()) return Unexpected{Rule::store_failed};
+    const std::lock_guard lock(m_journal_mutex);
+    m_later.push_back({Work{{}, std::move(job)}, std::move(on_durable)});
+    if (m_later.size() == 1) m_unapplied.notify_one();
+    return {};
+}
+
 Expected<void, Rule> Writer::try_submit(Job job, OnDurable on_durable) {
     std::unique_lock lock(m_mutex);
     if (m_queue.size() + m_completed.size() >= m_options.max_queued_jobs) return Unexpected{Rule::queue_full};
@@ -137,8 +146,9 @@ void Writer::run() {
 
 bool Writer::step() {
     ASSERT(m_options.drive == Drive::stepped);
-    if (m_failed || m_queue.empty()) return false;
-    return run_batch();
+    if (m_failed) return false;
+    if (!m_queue.empty()) return run_batch();
+    return !m_later.empty() && checkpoint();
 }
 
 bool Writer::run_batch() {
@@ -258,31 +268,45 @@ void Writer::transaction(const std::function<void()>& work, std::uint64_t applie
     failpoint("store.after_commit");
 }
 
+void Writer::run_job(Entry& entry) {
+    if (entry.work.job) entry.work.job(*m_database);
+    failpoint("store.in_transaction");
+}
+
 void Writer::commit_batch(std::vector<Entry>& batch) {
     const std::lock_guard database(m_database_mutex);
-    Journal::Batch before = take_unapplied();
+    std::vector<Entry> later;
+    const Journal::Batch before = take_unapplied(later);
     transaction(
         [&] {
             apply_rows(*m_database, before.records);
+            for (Entry& entry : later) run_job(entry);
             for (Entry& entry : batch) {
                 channel::Bytes rows;
                 RowLists().write(entry.work.rows, rows);
                 apply_rows(*m_database, {&rows, 1});
-                if (entry.work.job) entry.work.job(*m_database);
-                failpoint("store.in_transaction");
+                run_job(entry);
             }
         },
         before.last);
     applied(before.last);
+    finish_later(later);
 }
 
 void Writer::bring_up_to_date() {
     const std::lock_guard database(m_database_mutex);
-    Journal::Batch batch = take_unapplied();
-    if (batch.records.empty()) return;
-    transaction([&] { apply_rows(*m_database, batch.records); }, batch.last);
+    std::vector<Entry> later;
+    const Journal::Batch batch = take_unapplied(later);
+    if (batch.records.empty() && later.empty()) return;
+    transaction(
+        [&] {
+            apply_rows(*m_database, batch.records);
+            for (Entry& entry : later) run_job(entry);
+        },
+        batch.last);
     failpoint("journal.checkpoint");
     applied(batch.last);
+    finish_later(later);
     const std::lock_guard lock(m_mutex);
     ++m_metrics.checkpoints;
 }
@@ -300,10 +324,11 @@ void Writer::grow_journal() {
     m_applied.notify_all();
 }
 
-Journal::Batch Writer::take_unapplied() {
+Journal::Batch Writer::take_unapplied(std::vector<Entry>& later) {
     if (!m_journal) return {};
     const std::lock_guard lock(m_journal_mutex);
     m_lists.clear();
+    later.swap(m_later);
     return m_journal->take();
 }
 
@@ -324,7 +349,9 @@ bool Writer::checkpoint() {
 void Writer::run_checkpoints() {
     std::unique_lock lock(m_journal_mutex);
     for (;;) {
-        m_unapplied.wait(lock, [this] { return m_end_checkpoints || !m_journal->clean() || m_journal->wants_growth(); });
+        m_unapplied.wait(lock, [this] {
+            return m_end_checkpoints || !m_journal->clean() || m_journal->wants_growth() || !m_later.empty();
+        });
         m_unapplied.wait_for(lock, std::chrono::milliseconds(m_options.checkpoint_ms),
                              [this] { return m_end_checkpoints || m_journal->filled() || m_journal->wants_growth(); });
         const bool end = m_end_checkpoints;
@@ -352,6 +379,13 @@ void Writer::finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, b
         if (deliver) m_completed_event.signal();
     }
     m_space.notify_all();
+}
+
+void Writer::finish_later(std::vector<Entry>& later) {
+    if (later.empty()) return;
+    const std::lock_guard lock(m_mutex);
+    for (Entry& entry : later) m_completed.push_back(std::move(entry.on_durable));
+    m_completed_event.signal();
 }
 
 void Writer::fail(const StoreError& error) {

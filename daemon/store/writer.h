@@ -72,6 +72,9 @@ class Writer {
     [[nodiscard]] channel::Expected<void, channel::Rule> submit(Job job, OnDurable on_durable) {
         return submit(Work{{}, std::move(job)}, std::move(on_durable));
     }
+    /// Part of the next transaction, whatever that brings, and of the next checkpoint at the latest: for what nobody waits for. In the order of
+    /// submission among its like. Where there is no journal, as submit.
+    [[nodiscard]] channel::Expected<void, channel::Rule> submit_later(Job job, OnDurable on_durable);
     /// As submit, but never waits: queue_full where it would, counting completions that drain() has not delivered.
     [[nodiscard]] channel::Expected<void, channel::Rule> try_submit(Job job, OnDurable on_durable);
     /// Where nothing waits or runs: the work at once, durable on this thread when it returns true, which spares an idle node two changes of
@@ -81,7 +84,7 @@ class Writer {
     bool flush();
     /// The database has everything that was durable before the call, for who reads it; on the calling thread. False where the writer has failed.
     bool checkpoint();
-    /// Stepped only: commits what waits, as one transaction. False where nothing does, or the writer has failed.
+    /// Stepped only: commits what waits, as one transaction, or else what was submitted for later. False where nothing is, or the writer has failed.
     bool step();
 
     /// Readable while completions wait.
@@ -112,11 +115,13 @@ class Writer {
     void transaction(const std::function<void()>& work, std::uint64_t applied);
     void bring_up_to_date();
     void grow_journal();
-    [[nodiscard]] Journal::Batch take_unapplied();
+    [[nodiscard]] Journal::Batch take_unapplied(std::vector<Entry>& later);
+    void run_job(Entry& entry);
     void applied(std::uint64_t sequence);
     void run_checkpoints();
     [[nodiscard]] bool guarded(const std::function<void()>& work);
     void finish_batch(std::vector<Entry>& batch, std::uint64_t elapsed_us, bool deliver);
+    void finish_later(std::vector<Entry>& later);
     void fail(const StoreError& error);
 
     // Taken in this order: whoever has the database may look into the journal, not the other way round.
@@ -125,7 +130,8 @@ class Writer {
     std::atomic<std::uint64_t> m_generation = 0;  ///< of the newest transaction
     std::mutex m_journal_mutex;
     std::unique_ptr<Journal> m_journal;
-    RowLists m_lists;  ///< of the records that the journal would give to take()
+    RowLists m_lists;              ///< of the records that the journal would give to take()
+    std::vector<Entry> m_later;    ///< of m_journal_mutex
     std::condition_variable m_unapplied;  ///< checkpoints wait: a first record, or a full segment
     std::condition_variable m_applied;    ///< a writer waits for room
     const OnFatal m_on_fatal;

@@ -8,7 +8,68 @@ using namespace hedgerow::testing;
 /// states of one version, that no op is both refused and agreed, and that nothing is signed which the wallet's policy
 /// would refuse.
 
-TEST_CASE("attack: a signature that only a contract would refuse (the other parity) is refused here too") {
+TEST_CASE("attack: a signature that only a contract would refuse (the other parity) is mended before anybody gets it") {
+    bool to_towers = false;
+    SUBCASE("by whoever hands it on") {}
+    SUBCASE("or refused at once, where each state is handed on") { to_towers = true; }
+    for (const Party liar : {Party::A, Party::B}) {
+        CAPTURE(liar);
+        Pair pair;
+        Side& honest = pair.side(other(liar));
+        honest.channel.proves_parity = to_towers;
+        pair.submit(Party::A, pay(10));
+        pair.run(pair.a, Flush{});
+        if (liar == Party::A) {
+            Update update = *last_sent<Update>(pair.a);
+            update.signature->data[32] ^= 0x80;
+            pair.a.outbox.clear();
+            pair.run(pair.b, FromPeer{update, {}});
+            pair.run(pair.b, Flush{});
+        } else {
+            deliver_all(pair, pair.a);
+            pair.run(pair.b, Flush{});
+            REQUIRE(last_sent<Ack>(pair.b) != nullptr);
+            Ack ack = *last_sent<Ack>(pair.b);
+            ack.signature.data[32] ^= 0x80;
+            pair.run(pair.a, FromPeer{ack, {}});
+        }
+        const Channel& c = honest.channel;
+        if (to_towers) {
+            CHECK(c.agreed.state.version == 0);
+            const Rule rule = liar == Party::B ? honest.faults.back() : last_sent<Reject>(honest)->rule;
+            CHECK(rule == Rule::bad_signature);
+            continue;
+        }
+        REQUIRE(c.agreed.state.version == 1);
+        CHECK_FALSE(verify(c.agreed.digest, c.agreed.signature(liar), pair.side(liar).key.key));
+        const auto restored = restore_channel(honest.head, c.separator, {});
+        REQUIRE(restored.has_value());
+        for (const Channel* from : {&c, &*restored}) {
+            const StateSignatures both = enforceable_signatures(*from);
+            CHECK(verify(c.agreed.digest, both.a, pair.a.key.key));
+            CHECK(verify(c.agreed.digest, both.b, pair.b.key.key));
+        }
+    }
+}
+
+TEST_CASE("attack: a hand-over whose signatures a contract would refuse is refused") {
+    Pair pair;
+    REQUIRE(pair.attempt(Party::A, pay(10)) == Rule::none);
+    const Bytes old = pair.b.head;
+    REQUIRE(pair.attempt(Party::A, pay(10)) == Rule::none);
+    const SignedState newest = pair.a.channel.agreed;
+    pair.b.channel = restore_channel(old, pair.b.channel.separator, {}).value();
+    pair.b.channel.lost_data = true;
+    for (const Party whose : {Party::A, Party::B}) {
+        HandOver message{Blob<(1 << 16)>(ByteView(wire_encode(newest.state))), pair.b.channel.id, newest.signature_a, newest.signature_b};
+        (whose == Party::A ? message.signature_a : message.signature_b).data[32] ^= 0x80;
+        pair.run(pair.b, FromPeer{message, {}});
+        CHECK(pair.b.faults.back() == Rule::bad_signature);
+        CHECK(pair.b.channel.agreed.state.version == 1);
+    }
+}
+
+TEST_CASE("attack: a signature of neither parity is refused") {
     Pair pair;
     pair.submit(Party::A, pay(10));
     pair.run(pair.a, Flush{});
@@ -17,14 +78,14 @@ TEST_CASE("attack: a signature that only a contract would refuse (the other pari
         pair.run(pair.b, Flush{});
         REQUIRE(last_sent<Ack>(pair.b) != nullptr);
         Ack ack = *last_sent<Ack>(pair.b);
-        ack.signature.data[32] ^= 0x80;
+        ack.signature.data[40] ^= 1;
         pair.run(pair.a, FromPeer{ack, {}});
         CHECK(pair.a.channel.agreed.state.version == 0);
         CHECK(pair.a.faults.back() == Rule::bad_signature);
     }
     SUBCASE("of the leader") {
         Update update = *last_sent<Update>(pair.a);
-        update.signature->data[32] ^= 0x80;
+        update.signature->data[40] ^= 1;
         pair.a.outbox.clear();
         pair.run(pair.b, FromPeer{update, {}});
         pair.run(pair.b, Flush{});

@@ -305,9 +305,10 @@ void check_enforceable(const Side& side) {
     if (s.state.version == 0) return;
     const Channel& c = side.channel;
     REQUIRE(s.digest == digest_of(typed_state(s.state, c.id), c.separator));
-    REQUIRE(recover(s.digest, s.signature_a).has_value());
-    REQUIRE(address_of(*recover(s.digest, s.signature_a)) == c.terms.signer_a);
-    REQUIRE(address_of(*recover(s.digest, s.signature_b)) == c.terms.signer_b);
+    const StateSignatures both = enforceable_signatures(c);
+    REQUIRE(recover(s.digest, both.a).has_value());
+    REQUIRE(address_of(*recover(s.digest, both.a)) == c.terms.signer_a);
+    REQUIRE(address_of(*recover(s.digest, both.b)) == c.terms.signer_b);
     REQUIRE(decode_state(wire_encode(s.state), c.terms).has_value());
     for (const PositionEntry& e : s.state.positions)
         REQUIRE((e.position.expiry <= kMaxExpiry && e.position.expiry % c.terms.price_slot == 0));
@@ -379,6 +380,11 @@ void catch_up(World& w) {
     if (w.pair.linked) w.pair.unlink();
     c.highest_signed = std::max({c.highest_signed, truth.highest_signed, truth.agreed.state.version});
     c.agreed = truth.agreed;
+    if (c.agreed.state.version != 0) {
+        const StateSignatures both = enforceable_signatures(truth);  // its own as it should have been
+        c.agreed.signature_a = both.a;
+        c.agreed.signature_b = both.b;
+    }
     c.pending.clear();
     c.proposals.clear();
     c.close.reset();

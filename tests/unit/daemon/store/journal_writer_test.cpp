@@ -158,6 +158,72 @@ TEST_CASE("writer with a journal: a list that rows share is found again after ch
     }
 }
 
+TEST_CASE("writer with a journal: what nobody waits for is part of the next transaction, and of a checkpoint at the latest") {
+    const TempDir dir;
+    auto writer = std::make_unique<Writer>(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); },
+                                           journalled(dir));
+    const auto reader = Database::open_reader(dir.path() / "node.sqlite");
+    std::vector<int> done;
+    const auto later = [&](int number) {
+        REQUIRE(writer->submit_later([number](Database& db) { put_meta(db, "k", Bytes{static_cast<std::uint8_t>(number)}); },
+                                     [&done, number] { done.push_back(number); }));
+    };
+    later(1);
+    later(2);
+    commit(*writer, record(1, 5));  // rows alone: no transaction
+    writer->drain();
+    CHECK(done.empty());
+    CHECK(!get_meta(*reader, "k").has_value());
+    Writer::Work job{{}, [](Database& db) { CHECK(get_meta(db, "k") == Bytes{2}); }};
+    commit(*writer, std::move(job));
+    writer->drain();
+    CHECK(done == std::vector<int>{1, 2});
+    CHECK(value_of(*reader, 1) == 5);
+    later(3);
+    REQUIRE(writer->checkpoint());
+    writer->drain();
+    CHECK(done == std::vector<int>{1, 2, 3});
+    CHECK(get_meta(*reader, "k") == Bytes{3});
+    later(4);
+    writer.reset();  // in good order
+    CHECK(get_meta(*reader, "k") == Bytes{4});
+}
+
+TEST_CASE("writer with a journal: by itself it does before long what nobody waits for; a power cut may take that, unanswered") {
+    const TempDir dir;
+    WriterOptions options = journalled(dir, 20);
+    bool done = false;
+    SUBCASE("before long") {
+        Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
+        REQUIRE(writer.submit_later([](Database& db) { put_meta(db, "k", Bytes{1}); }, [&] { done = true; }));
+        pollfd fd{writer.completion_fd(), POLLIN, 0};
+        REQUIRE(::poll(&fd, 1, 10'000) == 1);
+        writer.drain();
+        CHECK(done);
+    }
+    SUBCASE("a power cut") {
+        options.drive = Drive::stepped;
+        {
+            Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
+            REQUIRE(writer.submit_later([](Database& db) { put_meta(db, "k", Bytes{1}); }, [&] { done = true; }));
+        }
+        CHECK_FALSE(done);
+        Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
+        CHECK_FALSE(writer.step());
+        REQUIRE(writer.submit_later([](Database& db) { put_meta(db, "k", Bytes{2}); }, [&] { done = true; }));
+        CHECK(writer.step());
+        writer.drain();
+        CHECK(done);
+    }
+    SUBCASE("no journal: at once") {
+        Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); });
+        REQUIRE(writer.submit_later([](Database& db) { put_meta(db, "k", Bytes{1}); }, [&] { done = true; }));
+        REQUIRE(writer.flush());
+        writer.drain();
+        CHECK(done);
+    }
+}
+
 TEST_CASE("writer with a journal: what does not fit goes to the database at once") {
     const TempDir dir;
     Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, journalled(dir, 1'000'000, 4'096));
