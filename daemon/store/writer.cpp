@@ -11,6 +11,10 @@ using channel::Expected;
 using channel::Rule;
 using channel::Unexpected;
 
+namespace {
+constexpr auto kLater = std::chrono::seconds(1);  ///< after which what nobody waits for is done
+}
+
 Writer::Writer(std::unique_ptr<Database> database, OnFatal on_fatal, const WriterOptions& options)
     : m_database(std::move(database)), m_on_fatal(std::move(on_fatal)), m_options(options) {
     ASSERT(m_database != nullptr && m_options.max_queued_jobs > 0 && m_options.max_jobs_per_commit > 0);
@@ -54,6 +58,7 @@ Expected<void, Rule> Writer::submit_later(Job job, OnDurable on_durable) {
     if (!m_journal) return submit(std::move(job), std::move(on_durable));
     if (failed()) return Unexpected{Rule::store_failed};
     const std::lock_guard lock(m_journal_mutex);
+    if (m_later.empty()) m_later_since = std::chrono::steady_clock::now();
     m_later.push_back({Work{{}, std::move(job)}, std::move(on_durable)});
     if (m_later.size() == 1) m_unapplied.notify_one();
     return {};
@@ -352,8 +357,12 @@ void Writer::run_checkpoints() {
         m_unapplied.wait(lock, [this] {
             return m_end_checkpoints || !m_journal->clean() || m_journal->wants_growth() || !m_later.empty();
         });
-        m_unapplied.wait_for(lock, std::chrono::milliseconds(m_options.checkpoint_ms),
-                             [this] { return m_end_checkpoints || m_journal->filled() || m_journal->wants_growth(); });
+        const auto since = std::chrono::steady_clock::now();
+        while (!m_end_checkpoints && !m_journal->filled() && !m_journal->wants_growth()) {
+            auto due = since + std::chrono::milliseconds(m_options.checkpoint_ms);
+            if (!m_later.empty()) due = std::min(due, m_later_since + kLater);
+            if (m_unapplied.wait_until(lock, due) == std::cv_status::timeout) break;
+        }
         const bool end = m_end_checkpoints;
         lock.unlock();
         const auto work = [this] {

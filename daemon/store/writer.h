@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -72,7 +73,7 @@ class Writer {
     [[nodiscard]] channel::Expected<void, channel::Rule> submit(Job job, OnDurable on_durable) {
         return submit(Work{{}, std::move(job)}, std::move(on_durable));
     }
-    /// Part of the next transaction, whatever that brings, and of the next checkpoint at the latest: for what nobody waits for. In the order of
+    /// Part of the next transaction, whatever that brings, or of a checkpoint after a second: for what nobody waits for. In the order of
     /// submission among its like. Where there is no journal, as submit.
     [[nodiscard]] channel::Expected<void, channel::Rule> submit_later(Job job, OnDurable on_durable);
     /// As submit, but never waits: queue_full where it would, counting completions that drain() has not delivered.
@@ -132,6 +133,7 @@ class Writer {
     std::unique_ptr<Journal> m_journal;
     RowLists m_lists;              ///< of the records that the journal would give to take()
     std::vector<Entry> m_later;    ///< of m_journal_mutex
+    std::chrono::steady_clock::time_point m_later_since;  ///< of the first of them
     std::condition_variable m_unapplied;  ///< checkpoints wait: a first record, or a full segment
     std::condition_variable m_applied;    ///< a writer waits for room
     const OnFatal m_on_fatal;

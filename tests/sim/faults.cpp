@@ -13,6 +13,15 @@ U256 gwei(std::uint64_t amount) {
     return U256(amount) * U256(1'000'000'000);
 }
 
+/// Of a state's signature the parity bit that a contract does not take; plain ECDSA does not look at it.
+channel::Bytes with_other_parity(const channel::Bytes& frame) {
+    auto message = channel::wire_decode<channel::PeerMessage>(frame);
+    if (!message) return frame;
+    if (auto* ack = std::get_if<channel::Ack>(&*message)) ack->signature.data[32] ^= 0x80;
+    if (auto* update = std::get_if<channel::Update>(&*message); update != nullptr && update->signature) update->signature->data[32] ^= 0x80;
+    return channel::wire_encode(*message);
+}
+
 }  // namespace
 
 void World::fault_later() {
@@ -268,11 +277,26 @@ void World::lie(std::size_t index) {
         }
         if (dice < 12) out.push_back(frame);
         if (dice < 18) out.push_back(m_random.pick(*kept));
+        if (dice >= 40 && dice < 70) frame = with_other_parity(frame);
         out.push_back(std::move(frame));
         if (dice >= 94) out.push_back(m_random.pick(*kept));
         return out;
     });
-    m_queue.after(m_random.between(5'000, 60'000), [this] { m_network->clear_tampers(); });
+    m_queue.after(m_random.between(5'000, 60'000), [this, index] {
+        if (m_scenario.faults.contains("end") && m_random.chance(500)) leave(index);
+        m_network->clear_tampers();
+    });
+}
+
+/// Somebody has enough of the liar, and takes what it signed last to the chain.
+void World::leave(std::size_t liar) {
+    for (Line& line : m_lines) {
+        if (line.ending || (line.hub != liar && line.client != liar)) continue;
+        const std::size_t who = line.hub == liar ? line.client : line.hub;
+        const channel::Channel* c = node(who).running() ? channel_at(who, line.id) : nullptr;
+        if (c == nullptr || c->status != channel::Status::open || m_stale.contains(who)) continue;
+        return end_line(line, who, true);
+    }
 }
 
 /// The liar takes an old state to the chain, and is never seen again.

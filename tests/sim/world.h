@@ -149,6 +149,7 @@ class World {
     void copy_or_restore(std::size_t index);
     void disk_fault(std::size_t index);
     void lie(std::size_t index);
+    void leave(std::size_t liar);
     void heal();
     /// A dispute's last stretch: whoever must answer can (what the protocol asks of the world).
     [[nodiscard]] bool must_be_calm() const;

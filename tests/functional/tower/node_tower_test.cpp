@@ -171,7 +171,7 @@ TEST_CASE("a node with --tower keeps copies for its clients and for its channels
     const ChannelId shared = open_channel(carol, bob, {"100", ""}, {"100", ""});
     bob.pay(shared, "5");
     wait_same(bob, carol, shared);
-    std::this_thread::sleep_for(std::chrono::seconds(3));
+    std::this_thread::sleep_for(std::chrono::seconds(5));  // copies go out once a second, and are stored at leisure
     CHECK(tower_metric(tower_url(carol), "backups") == 1);  // that one is the node's
     bob.lose_disk();
     bob.start();

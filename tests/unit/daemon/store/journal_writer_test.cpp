@@ -191,7 +191,7 @@ TEST_CASE("writer with a journal: what nobody waits for is part of the next tran
 
 TEST_CASE("writer with a journal: by itself it does before long what nobody waits for; a power cut may take that, unanswered") {
     const TempDir dir;
-    WriterOptions options = journalled(dir, 20);
+    WriterOptions options = journalled(dir);
     bool done = false;
     SUBCASE("before long") {
         Writer writer(open_node_database(dir), [](const StoreError& error) { FAIL(error.what()); }, options);
