@@ -48,6 +48,20 @@ void check(const PriceBookConfig& config) {
     }
 }
 
+/// Of a kept package r and s were an oracle's, the parity bit need not have been right (SignerFinder). A contract recovers.
+template <typename Fn>
+void prove_parity(Bytes& raw, Fn&& is_oracle) {
+    const auto signed_by_oracle = [&](const Bytes& bytes) {
+        const auto package = channel::decode_signed_package(bytes);
+        const auto signer = package ? channel::package_signer(*package) : Unexpected{package.error()};
+        return signer && is_oracle(*signer);
+    };
+    if (signed_by_oracle(raw)) return;
+    Bytes other = raw;
+    other.back() = static_cast<std::uint8_t>(27 + 28 - raw.back());
+    if (signed_by_oracle(other)) raw = std::move(other);
+}
+
 }  // namespace
 
 PriceBook::PriceBook(PriceBookConfig config)
@@ -77,9 +91,7 @@ Expected<PackageReceipt, Rule> PriceBook::submit(ByteView raw, std::uint64_t now
     const DataPackage& data = package->data;
     // The time costs nothing to look at, a signature does.
     if (const Rule rule = check_time(data.timestamp_ms, now_ms); rule != Rule::none) return Unexpected{rule};
-    // What is kept for attest must be worth something there, or it would keep out the same package with the right bit.
-    const auto signer =
-        m_history.wants(data.timestamp_ms) ? m_signers.recover(*package, source) : m_signers.find(*package, source);
+    const auto signer = m_signers.find(*package, source);
     if (!signer) return Unexpected{signer.error()};
 
     const std::lock_guard lock(m_mutex);
@@ -224,8 +236,14 @@ Expected<MedianPrice, Rule> PriceBook::median(const Feed& feed, std::uint32_t th
 }
 
 std::vector<Bytes> PriceBook::packages(const Feed& feed, std::uint64_t time_s, std::span<const Address> oracles) const {
-    const std::lock_guard lock(m_mutex);
-    return m_history.list(feed, time_s, oracles);
+    std::vector<Bytes> out;
+    {
+        const std::lock_guard lock(m_mutex);
+        out = m_history.list(feed, time_s, oracles);
+    }
+    const auto is_oracle = [&](const Address& signer) { return contains(m_config.oracles, signer) || contains(oracles, signer); };
+    for (Bytes& raw : out) prove_parity(raw, is_oracle);
+    return out;
 }
 
 Expected<MedianPrice, Rule> PriceBook::slot_price(const Feed& feed, std::uint64_t time_s, std::uint32_t threshold,

@@ -57,7 +57,7 @@ class PriceBook {
     /// package_replayed (not newer than what this oracle said before, or another price for the same time);
     /// package_deviates (held, see above); queue_full. Of several points the good ones count, and the first error is
     /// given where none is. std::system_error from the history file. Sources that are numbered cost less (SignerFinder):
-    /// between slots a package of theirs counts whatever its parity bit; one that is kept for attest must be right in it.
+    /// a package of theirs counts whatever its parity bit says; packages() gives the right one.
     [[nodiscard]] channel::Expected<PackageReceipt, channel::Rule> submit(
         channel::ByteView raw, std::uint64_t now_ms, std::optional<OracleSource> source = std::nullopt);
 

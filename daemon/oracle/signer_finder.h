@@ -25,8 +25,8 @@ class SignerFinder {
     /// package_unknown_signer.
     [[nodiscard]] channel::Expected<channel::Address, channel::Rule> recover(
         const channel::SignedPackage& package, std::optional<OracleSource> source = std::nullopt);
-    /// Who made r and s, whatever the parity bit says: enough for a price that goes no further, not for `attest`, which
-    /// recovers (spec 2.4). Errors as above.
+    /// Who made r and s, whatever the parity bit says: enough for a price. `attest` recovers: whoever hands the package on finds out which bit is right
+    /// (spec 2.4). Errors as above.
     [[nodiscard]] channel::Expected<channel::Address, channel::Rule> find(const channel::SignedPackage& package,
                                                                           std::optional<OracleSource> source);
 
