@@ -1,6 +1,7 @@
 #include "daemon/net/hub.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hedgerow::daemon {
 
@@ -73,9 +74,21 @@ Expected<void, Rule> Hub::send(const NodeId& id, Bytes frame) {
     if (!peer.listed) {
         peer.listed = true;
         m_peers_with_frames.push_back(id);
-        wake_locked();
+        if (!m_in_batch || !std::exchange(m_batch_begun, true)) wake_locked();
     }
     return {};
+}
+
+void Hub::begin_batch() {
+    const std::lock_guard lock(m_mutex);
+    m_in_batch = true;
+    m_batch_begun = false;
+}
+
+void Hub::end_batch() {
+    const std::lock_guard lock(m_mutex);
+    m_in_batch = false;
+    if (!m_peers_with_frames.empty()) wake_locked();
 }
 
 void Hub::drain(std::vector<Inbound>& out) {

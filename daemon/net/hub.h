@@ -30,6 +30,8 @@ class Hub {
     [[nodiscard]] channel::Expected<void, channel::Rule> connect(Command command);
     void disconnect(const channel::NodeId& peer);
     [[nodiscard]] channel::Expected<void, channel::Rule> send(const channel::NodeId& peer, channel::Bytes frame);
+    void begin_batch();
+    void end_batch();
     void drain(std::vector<Inbound>& out);
     [[nodiscard]] std::vector<PeerInfo> peers() const;
     void request_stop();
@@ -80,6 +82,8 @@ class Hub {
     std::size_t m_dialled = 0;
     std::atomic<bool> m_inbound_full = false;
     bool m_woken = false;
+    bool m_in_batch = false;
+    bool m_batch_begun = false;  ///< its first frame was
     bool m_stop = false;
     EventFd m_wake;
     EventFd m_event;

@@ -60,6 +60,14 @@ void ZmqTransport::disconnect(const NodeId& peer) {
     m_impl->m_hub.disconnect(peer);
 }
 
+void ZmqTransport::begin_batch() {
+    m_impl->m_hub.begin_batch();
+}
+
+void ZmqTransport::end_batch() {
+    m_impl->m_hub.end_batch();
+}
+
 Expected<void, Rule> ZmqTransport::send(const NodeId& peer, Bytes frame) {
     return m_impl->m_hub.send(peer, std::move(frame));
 }

@@ -82,12 +82,28 @@ class Transport {
     [[nodiscard]] virtual channel::Expected<void, channel::Rule> send(const channel::NodeId& peer,
                                                                       channel::Bytes frame) = 0;
 
+    /// Until end_batch() only the first frame need go out at once, so that sending many costs few changes of threads.
+    virtual void begin_batch() {}
+    virtual void end_batch() {}
+
     /// Readable while events wait.
     [[nodiscard]] virtual int event_fd() const = 0;
     /// Appends all waiting events to `out`.
     virtual void drain(std::vector<Inbound>& out) = 0;
 
     [[nodiscard]] virtual std::vector<PeerInfo> peers() const = 0;
+};
+
+/// A batch of frames, as long as it lives.
+class SendBatch {
+  public:
+    explicit SendBatch(Transport& transport) : m_transport(transport) { m_transport.begin_batch(); }
+    ~SendBatch() { m_transport.end_batch(); }
+    SendBatch(const SendBatch&) = delete;
+    SendBatch& operator=(const SendBatch&) = delete;
+
+  private:
+    Transport& m_transport;
 };
 
 /// The real one: ZeroMQ over TCP with CURVE (DESIGN 9), on one thread of its own. Whom we dial is proved by its CURVE key,
@@ -108,6 +124,8 @@ class ZmqTransport final : public Transport {
     void disconnect(const channel::NodeId& peer) override;
     [[nodiscard]] channel::Expected<void, channel::Rule> send(const channel::NodeId& peer,
                                                               channel::Bytes frame) override;
+    void begin_batch() override;
+    void end_batch() override;
     [[nodiscard]] int event_fd() const override;
     void drain(std::vector<Inbound>& out) override;
     [[nodiscard]] std::vector<PeerInfo> peers() const override;

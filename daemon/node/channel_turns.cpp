@@ -7,6 +7,10 @@
 /// worker the same happens in the same order.
 namespace hedgerow::daemon {
 
+namespace {
+constexpr std::size_t kUsualEffects = 8;  ///< of a step
+}
+
 /// One channel of each peer in turn, those that have waited longest first: what is left for the next turn is left fairly.
 void ChannelManager::take_turns(std::vector<Entry*>& entries) {
     std::map<channel::NodeId, std::size_t> seen;
@@ -40,6 +44,7 @@ void ChannelManager::take_acks() {
     }
     const channel::Context context = m_parts.context();
     compute(all, [&](Computed& out) {
+        out.before.reserve(kUsualEffects);
         channel::step(context, out.entry->channel, channel::FromPeer{*out.ack, {}}, out.before);
     });
 }
@@ -48,6 +53,7 @@ void ChannelManager::flush(const channel::Context& context, Computed& out) {
     Entry& e = *out.entry;
     const std::size_t waiting = e.channel.queue.size();
     channel::Effects effects;
+    effects.reserve(kUsualEffects);
     channel::step(context, e.channel, channel::Flush{}, effects);
     const auto signs = std::find_if(effects.begin(), effects.end(), [](const channel::Effect& effect) {
         return std::holds_alternative<channel::SignState>(effect);

@@ -130,7 +130,7 @@ void Node::Impl::start_loop() {
     });
     loop.at_end_of_turn([this] { end_turn(); });
     loop.gate_inputs([this] { return takes_inputs(); });
-    loop.watch_always(store.writer().completion_fd(), [this] { store.writer().drain(); });
+    loop.watch_always(store.writer().completion_fd(), [this] { perform_durable(); });
     loop.every(kTickMs, [this] { tick(); });
     loop.every(kMarketTickMs, [this] {
         if (parts.market != nullptr && channels) parts.market->on_tick(parts.now_ms);
@@ -139,6 +139,15 @@ void Node::Impl::start_loop() {
 
 bool Node::Impl::takes_inputs() {
     return store.outbox().accepts() && (!tower || tower->accepts());
+}
+
+void Node::Impl::perform_durable() {
+    if (!transport) {
+        store.writer().drain();
+        return;
+    }
+    const SendBatch batch(*transport);
+    store.writer().drain();
 }
 
 void Node::Impl::end_turn() {

@@ -90,6 +90,7 @@ struct Node::Impl final : PeerManager::Events {
 
     void start_loop();
     [[nodiscard]] bool takes_inputs();
+    void perform_durable();
     void end_turn();
     void tick();
     void with_seed(std::function<SeedResult()> work, std::function<void(Result<wallet::MasterSeed*>)> then);

@@ -80,6 +80,30 @@ TEST_CASE("transport: 100,000 frames arrive in order and complete") {
     CHECK(bob.count(Kind::disconnected) == 0);
 }
 
+TEST_CASE("transport: the first frame of a batch goes out at once, all of them when it ends, in order") {
+    TestNode alice(1), bob(2);
+    link(alice, bob);
+    for (std::uint32_t round = 0; round < 20; ++round) {
+        {
+            const SendBatch batch(alice.transport);
+            for (std::uint32_t i = 0; i < 10; ++i) {
+                REQUIRE(alice.transport.send(bob.id(), numbered_frame(10 * round + i, 8)));
+                if (i == 0) REQUIRE(bob.wait_for(Kind::frame, 10 * round + 1));  // and the loop sleeps again
+            }
+        }
+        REQUIRE(bob.wait_for(Kind::frame, 10 * round + 10));
+    }
+    {
+        const SendBatch empty(alice.transport);
+    }
+    REQUIRE(alice.transport.send(bob.id(), numbered_frame(200, 8)));
+    REQUIRE(bob.wait_for(Kind::frame, 201));
+    std::uint32_t next = 0;
+    for (const Inbound& event : bob.events) {
+        if (event.kind == Kind::frame) REQUIRE(number_of(event.frame) == next++);
+    }
+}
+
 TEST_CASE("transport: calls that cannot work are refused by name") {
     TestNode alice(1);
     const NodeId bob = keys_from(2).node_id();
