@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <fstream>
 
@@ -36,6 +38,7 @@ int main(int argc, char** argv) {
     for (const Scenario& scenario : all) {
         if (!only.empty() && std::find(only.begin(), only.end(), scenario.name) == only.end()) continue;
         try {
+            ::sync();  // what the one before left unwritten is not this one's
             for (Figure& figure : scenario.run(options)) {
                 print(figure);
                 figures.push_back(std::move(figure));
