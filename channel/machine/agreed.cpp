@@ -32,11 +32,10 @@ void tell_voided(const Turn& turn, const PendingUpdate& pending) {
 
 }  // namespace
 
-StateSignatures enforceable_signatures(const Channel& channel) {
+BothSignatures enforceable_signatures(const Channel& channel) {
     const SignedState& agreed = channel.agreed;
-    ASSERT(agreed.state.version != 0);
-    StateSignatures out{agreed.signature_a, agreed.signature_b};
-    if (agreed.parity_proved) return out;
+    BothSignatures out{agreed.signature_a, agreed.signature_b};
+    if (agreed.parity_proved || agreed.state.version == 0) return out;
     Signature& theirs = channel.me == Party::A ? out.b : out.a;
     const auto proved = with_proved_parity(agreed.digest, theirs, channel.their_key);
     ASSERT(proved.has_value());

@@ -338,13 +338,9 @@ using Effects = std::vector<Effect>;
 /// Invariants (spec 6.12) are asserted after every step, in every build.
 void step(const Context& context, Channel& channel, Input input, Effects& effects);
 
-/// Those of the agreed state (version not 0) as a contract recovers both signers from them. Costs a recovery where the parity of the peer's is not
-/// proved yet: verification against its key (spec 2.4) does not do that.
-struct StateSignatures {
-    Signature a;
-    Signature b;
-};
-[[nodiscard]] StateSignatures enforceable_signatures(const Channel& channel);
+/// Those of the agreed state as a contract recovers both signers from them; zeros for version 0. Costs a recovery where the parity of the peer's is
+/// not proved yet: verification against its key (spec 2.4) does not do that.
+[[nodiscard]] BothSignatures enforceable_signatures(const Channel& channel);
 
 // --- durable form ---------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ void hand_over(const Turn& turn) {
     const SignedState& agreed = turn.channel.agreed;
     const Bytes state = wire_encode(agreed.state);
     if (state.size() > decltype(HandOver::state)::kMax) return turn.fault(Rule::frame_too_large);
-    const StateSignatures signatures = enforceable_signatures(turn.channel);
+    const BothSignatures signatures = enforceable_signatures(turn.channel);
     turn.send(HandOver{Blob<(1 << 16)>(ByteView(state)), turn.channel.id, signatures.a, signatures.b});
 }
 

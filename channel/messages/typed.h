@@ -11,6 +11,12 @@ inline constexpr std::size_t kMaxLocks = 256;
 inline constexpr std::size_t kMaxOracles = 20;
 inline constexpr std::uint64_t kMaxVersion = (std::uint64_t{1} << 48) - 1;
 
+/// Both parties' signatures over one struct.
+struct BothSignatures {
+    Signature a;
+    Signature b;
+};
+
 struct Asset {
     Address token;  ///< zero is the chain's own coin
     Feed feed;      ///< zero: worth one USD

@@ -92,9 +92,8 @@ Json channel_json(const Node& node, const Market& market, const Channel& channel
 
 // --- typed data -------------------------------------------------------------------------------------------------------------
 
-/// Version 0 has none: zeros.
 Json signatures_json(const Channel& channel) {
-    const auto both = channel.agreed.state.version == 0 ? StateSignatures() : enforceable_signatures(channel);
+    const BothSignatures both = enforceable_signatures(channel);
     return {{"A", to_hex(rsv_from_compact(both.a))}, {"B", to_hex(rsv_from_compact(both.b))}};
 }
 

@@ -49,10 +49,6 @@ Bytes encode_reset(Rule rule) {
     return out;
 }
 
-void put_u32(std::uint8_t* out, std::uint32_t value) {
-    for (int i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(value >> (8 * i));
-}
-
 std::optional<MessageKind> kind_of(ByteView message) {
     if (message.empty() || message[0] < 1 || message[0] > static_cast<std::uint8_t>(MessageKind::data))
         return std::nullopt;

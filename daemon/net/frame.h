@@ -37,7 +37,6 @@ inline constexpr std::size_t kMaxMessageSize = kDataHeaderSize + kFramePrefixSiz
 [[nodiscard]] channel::Bytes encode_greeting(MessageKind kind, const Greeting& greeting);
 [[nodiscard]] channel::Bytes encode_token(MessageKind kind, std::uint64_t token);
 [[nodiscard]] channel::Bytes encode_reset(channel::Rule rule);
-void put_u32(std::uint8_t* out, std::uint32_t value);
 
 /// The kind of a message; nothing for an empty one or an unknown kind.
 [[nodiscard]] std::optional<MessageKind> kind_of(channel::ByteView message);

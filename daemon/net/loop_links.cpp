@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/base/little_endian.h"
 #include "daemon/net/loop.h"
 
 namespace hedgerow::daemon {
@@ -40,7 +41,7 @@ ZmqMessage build_batch(const std::deque<Bytes>& frames, const Batch& batch) {
     std::uint8_t* at = message.data();
     *at++ = static_cast<std::uint8_t>(MessageKind::data);
     for (std::size_t i = 0; i < batch.frames; ++i) {
-        put_u32(at, static_cast<std::uint32_t>(frames[i].size()));
+        put_le(at, static_cast<std::uint32_t>(frames[i].size()));
         at += kFramePrefixSize;
         if (!frames[i].empty()) std::memcpy(at, frames[i].data(), frames[i].size());
         at += frames[i].size();

@@ -181,7 +181,7 @@ bool ChannelManager::recover_from(Channel saved, std::uint32_t signer_index, con
         // A newer state with both signatures is what a peer's HandOver is, whoever kept it.
         const channel::Bytes state = channel::wire_encode(saved.agreed.state);
         if (state.size() > decltype(channel::HandOver::state)::kMax) return false;
-        const channel::StateSignatures signatures = channel::enforceable_signatures(saved);
+        const channel::BothSignatures signatures = channel::enforceable_signatures(saved);
         const channel::HandOver newer{channel::Blob<(1 << 16)>(channel::ByteView(state)), id, signatures.a, signatures.b};
         feed(*known, channel::FromPeer{newer, {}});
         return known->channel.agreed.state.version > before;

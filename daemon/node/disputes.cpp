@@ -25,12 +25,6 @@ constexpr std::uint64_t kSecondCloserMs = 60'000;
 constexpr std::uint64_t kPaidBlocks = 1'000;
 constexpr std::size_t kPaidQueries = 16;
 
-wallet::BothSignatures signatures_of(const Channel& channel) {
-    if (channel.agreed.state.version == 0) return {};
-    const channel::StateSignatures both = channel::enforceable_signatures(channel);
-    return {both.a, both.b};
-}
-
 channel::State agreed_state(const Channel& channel) {
     if (channel.agreed.state.version != 0) return channel::typed_state(channel.agreed.state, channel.id);
     channel::State empty;  // version 0 carries no state (DESIGN 3)
@@ -71,7 +65,7 @@ Answer<channel::TxHash> to_all(std::vector<Answer<channel::TxHash>> waiting) {
 void Disputes::challenge(const Channel& channel) {
     const channel::SignedState& agreed = channel.agreed;
     Bytes data =
-        wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), signatures_of(channel), {});
+        wallet::challenge_call(channel.terms, channel.secret, agreed_state(channel), channel::enforceable_signatures(channel), {});
     m_enforcer.submit(channel_job("challenge", channel.id, agreed.state.version), std::move(data), TxPurpose::defence,
                       0, [this, id = channel.id](const Result<channel::TxHash>& result) {
                           to_all(take_waiters(m_challenges, id))(result);
@@ -305,7 +299,7 @@ Enforced Disputes::enforced(const Channel& channel) const {
     out.id = channel.id;
     out.terms = channel.terms;
     out.newest = agreed_state(channel);
-    out.signatures = signatures_of(channel);
+    out.signatures = channel::enforceable_signatures(channel);
     out.protects[static_cast<std::size_t>(channel.me)] = true;
     const bool first = channel.dispute && channel.dispute->challenger == channel.me;
     out.settle_after_s = first ? 0 : kSecondSettlerS;

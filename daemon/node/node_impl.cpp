@@ -142,11 +142,8 @@ bool Node::Impl::takes_inputs() {
 }
 
 void Node::Impl::perform_durable() {
-    if (!transport) {
-        store.writer().drain();
-        return;
-    }
-    const SendBatch batch(*transport);
+    std::optional<SendBatch> batch;
+    if (transport) batch.emplace(*transport);
     store.writer().drain();
 }
 

@@ -44,7 +44,7 @@ std::optional<channel::Appointment> appointment_of(const Channel& channel,
     out.secret = channel.secret;
     out.party = channel.me;
     out.state = decltype(out.state)(ByteView(state));
-    const channel::StateSignatures signatures = channel::enforceable_signatures(channel);
+    const channel::BothSignatures signatures = channel::enforceable_signatures(channel);
     out.signature_a = signatures.a;
     out.signature_b = signatures.b;
     out.preimages.assign(preimages.begin(), preimages.end());

@@ -123,7 +123,7 @@ Rule PriceBook::submit_history(ByteView raw, std::uint64_t now_ms) {
     if (!package) return package.error();
     const std::uint64_t time_ms = package->data.timestamp_ms;
     if (time_ms > now_ms && time_ms - now_ms > m_config.max_future_ms) return Rule::package_from_future;
-    const auto signer = m_signers.recover(*package);
+    const auto signer = channel::verify_package(*package, m_config.oracles);
     if (!signer) return signer.error();
     const std::lock_guard lock(m_mutex);
     Rule outcome = Rule::package_wrong_feed;

@@ -21,12 +21,8 @@ class SignerFinder {
 
     explicit SignerFinder(std::vector<channel::Address> oracles) : m_oracles(std::move(oracles)) {}
 
-    /// As the chain would find it: recovered. `source`, where it is known, and below kMaxSources. Errors: bad_signature,
-    /// package_unknown_signer.
-    [[nodiscard]] channel::Expected<channel::Address, channel::Rule> recover(
-        const channel::SignedPackage& package, std::optional<OracleSource> source = std::nullopt);
     /// Who made r and s, whatever the parity bit says: enough for a price. `attest` recovers: whoever hands the package on finds out which bit is right
-    /// (spec 2.4). Errors as above.
+    /// (spec 2.4). `source`, where it is known, and below kMaxSources. Errors: bad_signature, package_unknown_signer.
     [[nodiscard]] channel::Expected<channel::Address, channel::Rule> find(const channel::SignedPackage& package,
                                                                           std::optional<OracleSource> source);
 
@@ -36,6 +32,8 @@ class SignerFinder {
         channel::PublicKey key;
         bool steady = false;  ///< the last two were this oracle's
     };
+    [[nodiscard]] channel::Expected<channel::Address, channel::Rule> recover(const channel::SignedPackage& package,
+                                                                             std::optional<OracleSource> source);
     [[nodiscard]] std::optional<Known> known(std::optional<OracleSource> source) const;
     void remember(std::optional<OracleSource> source, const channel::Address& signer, const channel::PublicKey& key);
 

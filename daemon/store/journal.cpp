@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "channel/base/assert.h"
+#include "daemon/base/little_endian.h"
 #include "daemon/store/failpoint.h"
 #include "daemon/store/files.h"
 
@@ -27,43 +28,31 @@ std::size_t record_size(std::size_t body) {
     return (kHead + body + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-template <typename T>
-void put_le(std::uint8_t* at, T value) {
-    for (std::size_t i = 0; i < sizeof(T); ++i) at[i] = static_cast<std::uint8_t>(value >> (8 * i));
-}
-template <typename T>
-T get_le(const std::uint8_t* at) {
-    T out = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) out |= static_cast<T>(T{at[i]} << (8 * i));
-    return out;
-}
-
 }  // namespace
 
 Journal::Journal(const JournalOptions& options, const channel::Hash& database_id, std::uint64_t applied,
                  std::uint64_t generation, bool accept_stale)
     : m_options(options),
       m_database_id(database_id),
-      m_generation(std::make_unique<GenerationFile>(*options.files, with_suffix(options.path, ".generation"),
-                                                    "hedgerow-journal")),
+      m_generation(*options.files, with_suffix(options.path, ".generation"), "hedgerow-journal"),
       m_applied(applied),
       m_last(applied) {
     ASSERT(options.segment_bytes % kPage == 0 && options.max_segment_bytes % kPage == 0);
     const std::vector<Found> all = scan_segments();
     const bool follows = recover(all, generation, accept_stale);
     const std::string_view wrong =
-        follows ? m_generation->disagreement(m_last == 0, database_id, m_last) : "a part between them is missing";
+        follows ? m_generation.disagreement(m_last == 0, database_id, m_last) : "a part between them is missing";
     if (!wrong.empty() && !accept_stale) {
         throw StoreError(StoreErrorKind::stale_copy, fmt::format("{} and its database cannot be trusted to be the newest: {}",
                                                                  options.path.string(), wrong));
     }
     m_accepted_stale = !wrong.empty();
-    m_generation->begin(database_id, m_last, m_accepted_stale);
+    m_generation.begin(database_id, m_last, m_accepted_stale);
 }
 
 Journal::~Journal() {
     try {
-        m_generation->sync();
+        m_generation.sync();
     } catch (const StoreError&) {
         // An older number only makes the check weaker.
     }
@@ -263,7 +252,7 @@ bool Journal::append(Bytes& body, std::uint64_t generation) {
     segment.last = ++m_last;
     m_records.push_back(std::move(body));
     failpoint("journal.flushed");
-    m_generation->note(m_database_id, m_last);
+    m_generation.note(m_database_id, m_last);
     return true;
 }
 

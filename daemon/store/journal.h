@@ -105,7 +105,7 @@ class Journal {
 
     const JournalOptions m_options;
     const channel::Hash m_database_id;
-    const std::unique_ptr<GenerationFile> m_generation;
+    GenerationFile m_generation;
     std::array<Segment, 2> m_segments;
     std::size_t m_active = 0;
     std::uint64_t m_applied = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "daemon/base/little_endian.h"
+
 namespace hedgerow::daemon {
 
 using channel::ByteView;
@@ -24,7 +26,7 @@ enum class RowKind : std::uint8_t {
     list = 7
 };
 
-constexpr std::size_t kNumber = 4;          ///< bytes of a list's number
+constexpr std::size_t kNumber = sizeof(std::uint32_t);  ///< bytes of a list's number
 constexpr std::size_t kListHead = 1 + kNumber + 10;  ///< before a list that stands by itself, at the most
 
 void put_blob(channel::Writer& out, ByteView bytes) {
@@ -55,13 +57,8 @@ void read_all(Reader& in, T&... values) {
 using ListsByNumber = std::unordered_map<std::uint32_t, std::shared_ptr<const Bytes>>;
 
 std::uint32_t read_number(Reader& in) {
-    std::uint32_t out = 0;
     const ByteView bytes = in.raw(kNumber);
-    for (std::size_t i = 0; i < bytes.size(); ++i) out |= static_cast<std::uint32_t>(bytes[i]) << (8 * i);
-    return out;
-}
-void put_number(Bytes& out, std::size_t at, std::uint32_t number) {
-    for (std::size_t i = 0; i < kNumber; ++i) out[at + i] = static_cast<std::uint8_t>(number >> (8 * i));
+    return in.ok() ? get_le<std::uint32_t>(bytes.data()) : 0;
 }
 
 Encoding read_encoding(Reader& in, const ListsByNumber* lists) {
@@ -261,11 +258,11 @@ void RowLists::write(const RowBytes& rows, Bytes& out) {
         put_blob(row, *list.bytes);
         const std::size_t number_at = out.size() + 1;
         channel::append(out, row.bytes());
-        put_number(out, number_at, at->second);
+        put_le(out.data() + number_at, at->second);
     }
     const std::size_t from = out.size();
     channel::append(out, rows.bytes);
-    for (std::size_t i = 0; i < numbers.size(); ++i) put_number(out, from + rows.lists[i].number_at, numbers[i]);
+    for (std::size_t i = 0; i < numbers.size(); ++i) put_le(out.data() + from + rows.lists[i].number_at, numbers[i]);
 }
 
 void apply_rows(Database& db, std::span<const Bytes> rows) {

@@ -9,11 +9,7 @@
 /// except `deposit` of the chain's own coin (token zero), whose value is its amount.
 namespace hedgerow::wallet {
 
-/// Both parties' signatures over one struct.
-struct BothSignatures {
-    channel::Signature a;
-    channel::Signature b;
-};
+using channel::BothSignatures;
 
 /// Whose challenge it is: with deadline 0 the sender's own, else that of who signed Challenge(channelId, version,
 /// deadline).

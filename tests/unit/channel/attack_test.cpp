@@ -45,7 +45,7 @@ TEST_CASE("attack: a signature that only a contract would refuse (the other pari
         const auto restored = restore_channel(honest.head, c.separator, {});
         REQUIRE(restored.has_value());
         for (const Channel* from : {&c, &*restored}) {
-            const StateSignatures both = enforceable_signatures(*from);
+            const BothSignatures both = enforceable_signatures(*from);
             CHECK(verify(c.agreed.digest, both.a, pair.a.key.key));
             CHECK(verify(c.agreed.digest, both.b, pair.b.key.key));
         }

@@ -305,7 +305,7 @@ void check_enforceable(const Side& side) {
     if (s.state.version == 0) return;
     const Channel& c = side.channel;
     REQUIRE(s.digest == digest_of(typed_state(s.state, c.id), c.separator));
-    const StateSignatures both = enforceable_signatures(c);
+    const BothSignatures both = enforceable_signatures(c);
     REQUIRE(recover(s.digest, both.a).has_value());
     REQUIRE(address_of(*recover(s.digest, both.a)) == c.terms.signer_a);
     REQUIRE(address_of(*recover(s.digest, both.b)) == c.terms.signer_b);
@@ -381,7 +381,7 @@ void catch_up(World& w) {
     c.highest_signed = std::max({c.highest_signed, truth.highest_signed, truth.agreed.state.version});
     c.agreed = truth.agreed;
     if (c.agreed.state.version != 0) {
-        const StateSignatures both = enforceable_signatures(truth);  // its own as it should have been
+        const BothSignatures both = enforceable_signatures(truth);  // its own as it should have been
         c.agreed.signature_a = both.a;
         c.agreed.signature_b = both.b;
     }

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "daemon/base/little_endian.h"
 #include "daemon/net/frame.h"
 #include "daemon/net/peer_uri.h"
 #include "daemon/net/zmq_socket.h"
@@ -75,7 +76,7 @@ Bytes data_message(const std::vector<Bytes>& frames) {
     Bytes out{static_cast<std::uint8_t>(MessageKind::data)};
     for (const Bytes& frame : frames) {
         std::uint8_t size[4];
-        put_u32(size, static_cast<std::uint32_t>(frame.size()));
+        put_le(size, static_cast<std::uint32_t>(frame.size()));
         hedgerow::channel::append(out, size);
         hedgerow::channel::append(out, frame);
     }

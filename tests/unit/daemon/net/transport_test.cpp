@@ -6,6 +6,7 @@
 #include <numeric>
 #include <thread>
 
+#include "daemon/base/little_endian.h"
 #include "tests/unit/daemon/net/net_support.h"
 
 using namespace hedgerow::daemon;
@@ -18,7 +19,7 @@ namespace {
 
 Bytes numbered_frame(std::uint32_t number, std::size_t size) {
     Bytes out(std::max<std::size_t>(size, 4));
-    put_u32(out.data(), number);
+    put_le(out.data(), number);
     return out;
 }
 

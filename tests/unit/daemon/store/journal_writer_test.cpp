@@ -1,7 +1,5 @@
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +11,7 @@
 #include "daemon/store/failpoint.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/writer.h"
+#include "tests/unit/daemon/store/child_reports.h"
 #include "tests/unit/daemon/store/node_database.h"
 
 using namespace hedgerow::daemon;
@@ -269,10 +268,7 @@ constexpr std::uint64_t kLastJob = 5'000;  ///< then rows alone: only checkpoint
     for (std::uint64_t value = 1; value < 1'000'000; ++value) {
         Writer::Work work = record(static_cast<std::uint8_t>(value % 3), value);
         if (value % 500 == 0 && value <= kLastJob) work.job = [value](Database& db) { put_meta(db, "job", hedgerow::channel::wire_encode(value)); };
-        const auto report = [pipe_fd, value] {
-            if (write(pipe_fd, &value, sizeof value) != sizeof value) _exit(5);
-        };
-        if (!writer.submit(std::move(work), report)) _exit(6);
+        if (!writer.submit(std::move(work), [pipe_fd, value] { hedgerow::testing::report(pipe_fd, value); })) _exit(6);
         if (value % 7 == 0) writer.drain();
     }
     _exit(7);
@@ -280,25 +276,10 @@ constexpr std::uint64_t kLastJob = 5'000;  ///< then rows alone: only checkpoint
 
 /// The newest value reported before the child ended; with kill_after > 0 it is killed once that many were seen.
 std::uint64_t reported_by_child(const TempDir& dir, std::size_t kill_after, const char* failpoints) {
-    int ends[2];
-    REQUIRE(pipe(ends) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        run_child(dir, ends[1], failpoints);
-    }
-    close(ends[1]);
-    std::uint64_t value = 0, newest = 0;
-    for (std::size_t seen = 1; read(ends[0], &value, sizeof value) == sizeof value; ++seen) {
-        newest = value;
-        if (seen == kill_after) kill(child, SIGKILL);
-    }
-    close(ends[0]);
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CAPTURE(status);
-    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-    return newest;
+    const auto child = hedgerow::testing::reports_of_child(kill_after, [&](int pipe_fd) { run_child(dir, pipe_fd, failpoints); });
+    CAPTURE(child.status);
+    CHECK(child.was_killed());
+    return child.values.empty() ? 0 : child.values.back();
 }
 
 }  // namespace

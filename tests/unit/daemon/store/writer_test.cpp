@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 #include <set>
 
 #include "daemon/store/failpoint.h"
+#include "tests/unit/daemon/store/child_reports.h"
 #include "tests/unit/daemon/store/temp_dir.h"
 
 using namespace hedgerow::daemon;
@@ -57,10 +56,7 @@ void drain_all(Writer& writer, std::size_t count) {
     if (failpoints != nullptr && !arm_failpoints(failpoints)) _exit(3);
     Writer writer(open_in(dir), [](const StoreError&) { _exit(4); });
     for (std::int64_t id = 1; id < 1'000'000; ++id) {
-        const auto report = [pipe_fd, id] {
-            if (write(pipe_fd, &id, sizeof id) != sizeof id) _exit(5);
-        };
-        if (!writer.submit(insert_job(id), report)) _exit(6);
+        if (!writer.submit(insert_job(id), [pipe_fd, id] { hedgerow::testing::report(pipe_fd, static_cast<std::uint64_t>(id)); })) _exit(6);
         if (id % 7 == 0) writer.drain();
     }
     _exit(7);
@@ -68,25 +64,10 @@ void drain_all(Writer& writer, std::size_t count) {
 
 /// Ids reported before the child ended; with kill_after > 0 it is killed once that many were seen.
 std::set<std::int64_t> reported_by_child(const TempDir& dir, std::size_t kill_after, const char* failpoints) {
-    int ends[2];
-    REQUIRE(pipe(ends) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        run_child(dir, ends[1], failpoints);
-    }
-    close(ends[1]);
-    std::set<std::int64_t> reported;
-    std::int64_t id = 0;
-    while (read(ends[0], &id, sizeof id) == sizeof id) {
-        reported.insert(id);
-        if (reported.size() == kill_after) kill(child, SIGKILL);
-    }
-    close(ends[0]);
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    if (failpoints != nullptr) CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-    return reported;
+    const auto child = hedgerow::testing::reports_of_child(kill_after, [&](int pipe_fd) { run_child(dir, pipe_fd, failpoints); });
+    CAPTURE(child.status);
+    if (failpoints != nullptr) CHECK(child.was_killed());
+    return {child.values.begin(), child.values.end()};
 }
 
 }  // namespace
